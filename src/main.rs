@@ -1,0 +1,2 @@
+//! The `sekisho` command. No logic here: see `sekisho::cli`.
+fn main() {}
