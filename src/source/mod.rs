@@ -2,4 +2,7 @@
 
 mod span;
 
+/// Stands for a line break that a terminal put inside a line; lexers treat it as nothing. One byte, so that spans stay exact.
+pub const SOFT_NEWLINE: char = '\u{1}';
+
 pub use span::{FileId, Span};

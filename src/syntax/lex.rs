@@ -1,0 +1,179 @@
+//! Words of a line, shared by the families. Every function takes the rest of a line and gives a slice of it, so that
+//! spans come for free; a quote that is not closed ends at the end of what it was given.
+
+use super::tree::Word;
+use crate::source::SOFT_NEWLINE;
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::{take_while, take_while1},
+    character::complete::char,
+    combinator::{opt, recognize},
+    multi::fold_many0,
+    sequence::{delimited, pair, preceded},
+};
+
+/// Result of a lexer.
+pub type Lexed<'t, T> = IResult<&'t str, T, ()>;
+
+/// Blanks between words. A wrapped line's soft newline joins what stands around it and is no blank.
+fn is_blank(c: char) -> bool {
+    c == ' ' || c == '\t' || c == '\r'
+}
+
+/// `blanks = *( SP / TAB / CR )`
+pub fn blanks(i: &str) -> Lexed<'_, &str> {
+    take_while(is_blank)(i)
+}
+
+/// Content of a quoted word: everything to the closing quote; `escape` takes the next character as it is.
+fn quoted_body<'t>(quote: char, escape: Option<char>) -> impl Fn(&'t str) -> Lexed<'t, &'t str> {
+    move |i: &'t str| {
+        let mut escaped = false;
+        for (at, c) in i.char_indices() {
+            if escaped {
+                escaped = false;
+            } else if Some(c) == escape {
+                escaped = true;
+            } else if c == quote {
+                return Ok((&i[at..], &i[..at]));
+            }
+        }
+        Ok((&i[i.len()..], i))
+    }
+}
+
+/// Undoes escapes and soft newlines; `None` when there are none.
+fn cook(raw: &str, escape: Option<char>) -> Option<String> {
+    if !raw.contains(|c| Some(c) == escape || c == SOFT_NEWLINE) {
+        return None;
+    }
+    let mut out = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            SOFT_NEWLINE => {}
+            c if Some(c) == escape => out.extend(chars.next()),
+            c => out.push(c),
+        }
+    }
+    Some(out)
+}
+
+/// `block-word = DQUOTE *( char / "\" char ) DQUOTE / "'" *char "'" / 1*non-blank`
+///
+/// The words of nested-block exports (`config`/`edit`/`set`): double quotes with backslash escapes, single quotes for empty
+/// texts, bare words to the next blank. A doubled opening quote before text (`""HTTPS"`) is one stray quote.
+pub fn block_word(i: &str) -> Lexed<'_, Word<'_>> {
+    let stray = recognize(pair(char('"'), nom::combinator::peek(preceded(char('"'), take_while1(|c| !is_blank(c) && c != '"')))));
+    let double = preceded(opt(stray), delimited(char('"'), quoted_body('"', Some('\\')), opt(char('"'))));
+    let single = delimited(char('\''), quoted_body('\'', None), opt(char('\'')));
+    alt((
+        double.map(|raw| Word { raw, cooked: cook(raw, Some('\\')), quoted: true }),
+        single.map(|raw| Word { raw, cooked: cook(raw, None), quoted: true }),
+        take_while1(|c| !is_blank(c) && c != '\n').map(|raw| Word { raw, cooked: cook(raw, None), quoted: false }),
+    ))
+    .parse(i)
+}
+
+/// `block-words = *( blanks block-word )`
+pub fn block_words<'t>(i: &'t str, out: &mut Vec<Word<'t>>) {
+    let mut collect = fold_many0(preceded(blanks, block_word), || (), |(), word| out.push(word));
+    let _: Lexed<'t, ()> = collect.parse(i);
+}
+
+/// `command-word = 1*( escaped / quoted / other )` with `escaped = "\" char`, `quoted = DQUOTE *char DQUOTE / "'" *char "'"`
+///
+/// The words of command-line exports: quotes and escapes may stand inside a word, `#` outside of them begins a comment.
+/// Fails at the end of the line and at a comment.
+pub fn command_word(i: &str) -> Lexed<'_, Word<'_>> {
+    let mut special = false;
+    let mut quote: Option<char> = None;
+    let mut escaped = false;
+    let mut end = i.len();
+    for (at, c) in i.char_indices() {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' {
+            (escaped, special) = (true, true);
+        } else if let Some(q) = quote {
+            if c == q {
+                quote = None;
+            }
+        } else if c == '"' || c == '\'' {
+            (quote, special) = (Some(c), true);
+        } else if is_blank(c) || c == '#' || c == '\n' {
+            end = at;
+            break;
+        } else if c == SOFT_NEWLINE {
+            special = true;
+        }
+    }
+    if end == 0 {
+        return Err(nom::Err::Error(()));
+    }
+    let raw = &i[..end];
+    Ok((&i[end..], Word { raw, cooked: special.then(|| cook_command(raw)), quoted: false }))
+}
+
+/// Undoes quotes, escapes and soft newlines inside a command word.
+fn cook_command(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut quote: Option<char> = None;
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            (SOFT_NEWLINE, _) => {}
+            ('\\', _) => out.extend(chars.next()),
+            (c, Some(q)) if c == q => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+/// `command-words = *( blanks command-word )`
+pub fn command_words<'t>(i: &'t str, out: &mut Vec<Word<'t>>) {
+    let mut collect = fold_many0(preceded(blanks, command_word), || (), |(), word| out.push(word));
+    let _: Lexed<'t, ()> = collect.parse(i);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(i: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        block_words(i, &mut out);
+        out.into_iter().map(|w| w.cooked.unwrap_or_else(|| w.raw.to_owned())).collect()
+    }
+    fn command(i: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        command_words(i, &mut out);
+        out.into_iter().map(|w| w.cooked.unwrap_or_else(|| w.raw.to_owned())).collect()
+    }
+
+    #[test]
+    fn quotes_and_escapes_of_blocks() {
+        assert_eq!(block(r#"set member "a b" "c\"d\\" e '' ""#), ["set", "member", "a b", "c\"d\\", "e", "", ""]);
+    }
+
+    #[test]
+    fn one_stray_quote_costs_nothing() {
+        assert_eq!(block(r#"set service ""HTTPS" "HTTP""#), ["set", "service", "HTTPS", "HTTP"]);
+        assert_eq!(block(r#"set name "" x"#), ["set", "name", "", "x"]);
+    }
+
+    #[test]
+    fn a_hash_starts_a_comment_unless_escaped_or_quoted() {
+        assert_eq!(command("pp auth username u p\\#w # note"), ["pp", "auth", "username", "u", "p#w"]);
+        assert_eq!(command("login password 'a #b'c"), ["login", "password", "a #bc"]);
+        assert_eq!(command("ip filter 1 pass *#x"), ["ip", "filter", "1", "pass", "*"]);
+    }
+
+    #[test]
+    fn a_wrapped_word_is_one_word() {
+        assert_eq!(command("description 1 ab\u{1}cd"), ["description", "1", "abcd"]);
+    }
+}

@@ -1,0 +1,10 @@
+//! Text to tree. One file a syntax family, all giving the same [`Tree`]; what two products of a family differ in is
+//! parameters from their grammar files. Parsing never fails: it returns a tree and the places where it had to recover.
+
+pub mod block;
+pub mod command_lines;
+pub mod lex;
+pub mod pattern;
+pub mod tree;
+
+pub use tree::{Mark, Node, Tree};

@@ -1,0 +1,221 @@
+//! Patterns over statements, as grammar files write them: for secrets, for what is irrelevant, for telling words.
+//!
+//! `config system admin > edit * > set password {...}`: levels are separated by ` > `, each matches the beginning of a
+//! statement. `*` is any word, `abc*` a word with that beginning, `<n>` a number, `$` the end of the statement; `{}` is one
+//! word to hide and `{...}` hides the rest of the statement. A pattern matches a statement wherever its first level stands
+//! directly below the scope it is applied to.
+
+use super::tree::Node;
+use crate::source::Span;
+use std::collections::HashMap;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Literal(String),
+    Prefix(String),
+    Any,
+    Number,
+    End,
+    Hide,
+    HideRest,
+}
+
+/// A compiled pattern: its levels.
+#[derive(Clone, Debug)]
+struct Level {
+    tokens: Vec<Token>,
+}
+
+impl Level {
+    fn parse(text: &str, fold: bool) -> Level {
+        let tokens = text
+            .split_whitespace()
+            .map(|t| match t {
+                "*" => Token::Any,
+                "<n>" => Token::Number,
+                "$" => Token::End,
+                "{}" => Token::Hide,
+                "{...}" => Token::HideRest,
+                t => {
+                    let t = if fold { t.to_ascii_lowercase() } else { t.to_owned() };
+                    match t.strip_suffix('*') {
+                        Some(p) => Token::Prefix(p.to_owned()),
+                        None => Token::Literal(t),
+                    }
+                }
+            })
+            .collect();
+        Level { tokens }
+    }
+
+    /// Whether a statement begins like this; the places to hide are added to `hide`.
+    fn matches(&self, node: Node<'_>, fold: bool, hide: &mut Vec<Span>) -> bool {
+        let before = hide.len();
+        for (ix, token) in self.tokens.iter().enumerate() {
+            let word = node.word(ix);
+            let ok = match (token, word) {
+                (Token::End, w) => w.is_none(),
+                (_, None) => matches!(token, Token::HideRest),
+                (Token::Any, _) => true,
+                (Token::Number, Some(w)) => !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()),
+                (Token::Literal(l), Some(w)) => w == l || fold && w.eq_ignore_ascii_case(l),
+                (Token::Prefix(p), Some(w)) => w.get(..p.len()).is_some_and(|w| w == p || fold && w.eq_ignore_ascii_case(p)),
+                (Token::Hide, Some(_)) => {
+                    hide.push(node.word_span(ix));
+                    true
+                }
+                (Token::HideRest, Some(_)) => {
+                    hide.extend((ix..node.len()).map(|i| node.word_span(i)));
+                    true
+                }
+            };
+            if !ok {
+                hide.truncate(before);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The literal words it begins with, at most two, by which levels are looked up.
+    fn key(&self) -> Option<String> {
+        let words: Vec<&str> = self
+            .tokens
+            .iter()
+            .take(2)
+            .map_while(|t| match t {
+                Token::Literal(l) => Some(l.as_str()),
+                _ => None,
+            })
+            .collect();
+        if words.is_empty() { None } else { Some(words.join(" ")) }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Step {
+    by_key: HashMap<String, Vec<(Level, usize)>>,
+    other: Vec<(Level, usize)>,
+    /// A pattern ends here.
+    last: bool,
+}
+
+/// Many patterns, looked up together.
+#[derive(Clone, Debug)]
+pub struct PatternSet {
+    steps: Vec<Step>,
+    fold: bool,
+}
+
+impl PatternSet {
+    /// Compiles patterns; with `fold` the case of letters does not matter.
+    pub fn new<'p>(patterns: impl IntoIterator<Item = &'p str>, fold: bool) -> PatternSet {
+        let mut set = PatternSet { steps: vec![Step::default()], fold };
+        for pattern in patterns {
+            let mut at = 0;
+            for level in pattern.split(" > ") {
+                at = set.step(at, Level::parse(level, fold));
+            }
+            set.steps[at].last = true;
+        }
+        set
+    }
+
+    fn step(&mut self, at: usize, level: Level) -> usize {
+        let next = self.steps.len();
+        let rows = match level.key() {
+            Some(key) => self.steps[at].by_key.entry(key).or_default(),
+            None => &mut self.steps[at].other,
+        };
+        if let Some((_, existing)) = rows.iter().find(|(l, _)| l.tokens == level.tokens) {
+            return *existing;
+        }
+        rows.push((level, next));
+        self.steps.push(Step::default());
+        next
+    }
+
+    /// Calls `found` for every statement below `scope` that a pattern matches, with the places to hide.
+    pub fn apply<'a>(&self, scope: Node<'a>, found: &mut dyn FnMut(Node<'a>, &[Span])) {
+        self.walk(scope, &[0], found);
+    }
+
+    fn walk<'a>(&self, node: Node<'a>, states: &[usize], found: &mut dyn FnMut(Node<'a>, &[Span])) {
+        let mut next: Vec<usize> = Vec::new();
+        let mut hide: Vec<Span> = Vec::new();
+        let mut key = String::new();
+        for child in node.children() {
+            next.clear();
+            hide.clear();
+            let mut last = false;
+            for &state in states {
+                let step = &self.steps[state];
+                for words in [2, 1] {
+                    if step.by_key.is_empty() || child.len() < words {
+                        continue;
+                    }
+                    key.clear();
+                    for ix in 0..words {
+                        if ix > 0 {
+                            key.push(' ');
+                        }
+                        let word = child.word_or_empty(ix);
+                        if self.fold {
+                            key.extend(word.chars().map(|c| c.to_ascii_lowercase()));
+                        } else {
+                            key.push_str(word);
+                        }
+                    }
+                    for (level, to) in step.by_key.get(key.as_str()).into_iter().flatten() {
+                        if level.matches(child, self.fold, &mut hide) {
+                            next.push(*to);
+                            last |= self.steps[*to].last;
+                        }
+                    }
+                }
+                for (level, to) in &step.other {
+                    if level.matches(child, self.fold, &mut hide) {
+                        next.push(*to);
+                        last |= self.steps[*to].last;
+                    }
+                }
+            }
+            if last {
+                found(child, &hide);
+            }
+            if !next.is_empty() {
+                let states = next.clone();
+                self.walk(child, &states, found);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::FileId;
+    use crate::syntax::block;
+
+    #[test]
+    fn levels_words_and_hidden_places() {
+        let text = "config system admin\nedit a\nset password ENC abc\nset color 3\nnext\nend\nconfig system x\nset password plain\nend\n";
+        let tree = block::parse(FileId(0), text, 0..text.len(), &block::Parameters::default());
+        let set = PatternSet::new(["config system admin > edit * > set password {...}", "config * > edit * > set color"], false);
+        let mut hits = Vec::new();
+        set.apply(tree.root(), &mut |node, hide| {
+            hits.push((node.word_or_empty(1).to_owned(), hide.iter().map(|s| s.slice(text).to_owned()).collect::<Vec<_>>()));
+        });
+        assert_eq!(hits, [("password".to_owned(), vec!["ENC".to_owned(), "abc".to_owned()]), ("color".to_owned(), vec![])]);
+    }
+
+    #[test]
+    fn numbers_ends_and_case() {
+        let text = "IPSEC IKE pre-shared-key 1 text abc\nipsec ike pre-shared-key x text abc\nlogin\nlogin user\n";
+        let tree = crate::syntax::command_lines::parse(FileId(0), text, 0..text.len(), &Default::default());
+        let set = PatternSet::new(["ipsec ike pre-shared-key <n> text {}", "login $"], true);
+        let mut hits = Vec::new();
+        set.apply(tree.root(), &mut |node, hide| hits.push((node.word_or_empty(0).to_owned(), hide.len())));
+        assert_eq!(hits, [("IPSEC".to_owned(), 1), ("login".to_owned(), 0)]);
+    }
+}
