@@ -1,0 +1,187 @@
+//! Dialects: one folder an appliance, each turning the tree of its family into [`Device`]s.
+//!
+//! A dialect never sees a rule and never another dialect; what two products share is a parameter of the syntax family or a
+//! helper here. What is data about a product stands in its grammar file.
+
+pub mod detect;
+pub mod grammar;
+mod list;
+
+use crate::ir::device::{Coverage, Device, Unread};
+use crate::ir::fact::{Rest, Why, WhyCode};
+use crate::source::{FileId, Span};
+use crate::syntax::{Mark, Node, Tree, block, command_lines};
+use grammar::{Grammar, SyntaxTable};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// What a dialect reads.
+pub struct Input<'a> {
+    /// The statements.
+    pub tree: &'a Tree<'a>,
+    /// What is data about the dialect.
+    pub grammar: &'a Grammar,
+    /// The part of the text that this export is.
+    pub range: Range<usize>,
+    /// Facts a person states for this file (which interfaces face outside ...).
+    pub stated: &'a Stated,
+}
+
+/// What a person states about a device, from `sekisho.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Stated {
+    /// Names of interfaces that face a network the facility does not run.
+    pub untrusted: Vec<String>,
+    /// Names of interfaces that face the facility's own networks.
+    pub trusted: Vec<String>,
+}
+
+/// An appliance.
+pub trait Dialect: Sync {
+    /// Key of the dialect; the same as its grammar's.
+    fn name(&self) -> &'static str;
+
+    /// The text of its grammar file.
+    fn grammar_text(&self) -> &'static str;
+
+    /// Whether a line, blanks before it left out, begins a statement: decides where a terminal wrapped a line.
+    fn starts_statement(&self, _line: &str) -> bool {
+        true
+    }
+
+    /// Turns the tree into devices. Contexts that share facts come after the device that holds these.
+    fn lower(&self, input: &Input<'_>) -> Vec<Device>;
+}
+
+/// All dialects, in the order of their names.
+pub fn all() -> &'static [&'static dyn Dialect] {
+    list::DIALECTS
+}
+
+/// The grammar of the dialect at a position of [`all`]. Read once.
+///
+/// An embedded grammar that cannot be read is a fault of the program that a test finds; a run then does without the dialect.
+pub fn grammar(ix: usize) -> Option<&'static Grammar> {
+    static GRAMMARS: OnceLock<Vec<OnceLock<Option<Grammar>>>> = OnceLock::new();
+    let cells = GRAMMARS.get_or_init(|| all().iter().map(|_| OnceLock::new()).collect());
+    cells.get(ix)?.get_or_init(|| Grammar::load(all().get(ix)?.grammar_text()).ok()).as_ref()
+}
+
+/// All grammars, in the order of [`all`].
+pub fn grammars() -> Vec<&'static Grammar> {
+    (0..all().len()).filter_map(grammar).collect()
+}
+
+/// Reads the statements of an export.
+pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<usize>) -> Tree<'t> {
+    match &grammar.file.syntax {
+        SyntaxTable::Block(parameters) => block::parse(file, text, range, parameters),
+        SyntaxTable::CommandLines(parameters) => command_lines::parse(file, text, range, parameters),
+    }
+}
+
+/// Turns an export into devices, with the coverage on the first of them.
+pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
+    let mut devices = dialect.lower(input);
+    let coverage = coverage(input);
+    for region in &coverage.unrecognised {
+        for topic in &region.could_hold {
+            let why = Why::at(WhyCode::Unrecognised, *topic, vec![region.span]);
+            for device in &mut devices {
+                device.completeness.gaps.entry(topic).or_insert_with(|| why.clone());
+                widen(device, topic, &why);
+            }
+        }
+    }
+    if let Some(first) = devices.first_mut() {
+        first.coverage = coverage;
+    }
+    devices
+}
+
+/// A list of a topic that an unrecognised region could add to is not complete.
+fn widen(device: &mut Device, topic: &str, why: &Why) {
+    let rests: Vec<&mut Rest> = match topic {
+        "listeners" => vec![&mut device.listeners.rest],
+        "tunnels" => vec![&mut device.tunnels.rest],
+        "remote_access" => vec![&mut device.remote_access.rest],
+        "accounts" => vec![&mut device.accounts.rest, &mut device.admin_paths.rest],
+        "login_policy" => vec![&mut device.login_policies.rest],
+        "secrets" => vec![&mut device.secrets.rest],
+        "auth_servers" => vec![&mut device.auth_servers.rest],
+        "snmp" => vec![&mut device.snmp.rest],
+        "logging" => device.logging.iter_mut().map(|l| &mut l.targets.rest).collect(),
+        "time" => device.clock.iter_mut().map(|c| &mut c.rest).collect(),
+        "local_filter" | "forward_filter" => {
+            for filter in &mut device.filters {
+                filter.incomplete.get_or_insert_with(|| why.clone());
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
+    for rest in rests {
+        if matches!(rest, Rest::Complete(_)) {
+            *rest = Rest::MayHoldMore(why.clone());
+        }
+    }
+}
+
+/// Regions reported one by one; beyond that only the counts go on.
+const REGIONS: usize = 200;
+
+/// Counts what was read, what is irrelevant, and what is left.
+fn coverage(input: &Input<'_>) -> Coverage {
+    let mut coverage = Coverage::default();
+    let mut region: Option<Unread> = None;
+    for node in input.tree.statements() {
+        coverage.statements += 1;
+        match node.mark() {
+            Mark::Read => coverage.read += 1,
+            Mark::Irrelevant => coverage.irrelevant += 1,
+            Mark::Unseen => {
+                coverage.unrecognised_statements += 1;
+                let inside = region.as_ref().is_some_and(|r| node.span().start < r.span.end);
+                if inside {
+                    region.iter_mut().for_each(|r| r.statements += 1);
+                } else {
+                    if let Some(done) = region.take().filter(|_| coverage.unrecognised.len() < REGIONS) {
+                        coverage.unrecognised.push(done);
+                    }
+                    region = Some(Unread { span: node.full_span(), statements: 1, could_hold: could_hold(input.grammar, node) });
+                }
+            }
+        }
+    }
+    coverage.unrecognised.extend(region.filter(|_| coverage.unrecognised.len() < REGIONS));
+    coverage
+}
+
+/// Topics that an unrecognised statement could hold: those whose telling words it begins with, at its own level or the nearest
+/// level above. A new harmless line must not make a whole file undetermined, so a statement without a telling word hides nothing.
+fn could_hold(grammar: &Grammar, node: Node<'_>) -> Vec<&'static str> {
+    let mut at = Some(node);
+    while let Some(node) = at.filter(|n| !n.is_empty()) {
+        let mut topics: Vec<&'static str> = Vec::new();
+        for topic in crate::ir::schema::TOPICS {
+            let words = grammar.file.telling.get(*topic).map_or(&[][..], Vec::as_slice);
+            if words.iter().any(|w| node.starts(&w.split(' ').collect::<Vec<_>>())) {
+                topics.push(topic);
+            }
+        }
+        if !topics.is_empty() {
+            return topics;
+        }
+        at = node.parent();
+    }
+    Vec::new()
+}
+
+/// Places of all secrets of an export, by the grammar's table. Masking rests on this alone, never on what the dialect read.
+pub fn secret_spans(grammar: &Grammar, tree: &Tree<'_>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    grammar.secrets.apply(tree.root(), &mut |_, hide| spans.extend_from_slice(hide));
+    spans.sort();
+    spans.dedup();
+    spans
+}
