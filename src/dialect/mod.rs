@@ -83,6 +83,7 @@ pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<us
 /// Turns an export into devices, with the coverage on the first of them.
 pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
     let mut devices = dialect.lower(input);
+    input.grammar.irrelevant.apply(input.tree.root(), &|n| is_wrapper(input.grammar, n), &mut |node, _| node.mark_below(Mark::Irrelevant));
     let coverage = coverage(input);
     for region in &coverage.unrecognised {
         for topic in &region.could_hold {
@@ -97,6 +98,13 @@ pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
         first.coverage = coverage;
     }
     devices
+}
+
+/// Whether a statement only wraps what would else stand at the top: the global part, the virtual domains and their rows.
+fn is_wrapper(grammar: &Grammar, node: Node<'_>) -> bool {
+    let SyntaxTable::Block(parameters) = &grammar.file.syntax else { return false };
+    let wraps = |n: Node<'_>| n.len() == 2 && n.word(0) == Some("config") && parameters.wrappers.iter().any(|w| n.word(1) == Some(w));
+    wraps(node) || node.word(0) == Some("edit") && node.parent().is_some_and(wraps)
 }
 
 /// A list of a topic that an unrecognised region could add to is not complete.
@@ -180,7 +188,7 @@ fn could_hold(grammar: &Grammar, node: Node<'_>) -> Vec<&'static str> {
 /// Places of all secrets of an export, by the grammar's table. Masking rests on this alone, never on what the dialect read.
 pub fn secret_spans(grammar: &Grammar, tree: &Tree<'_>) -> Vec<Span> {
     let mut spans = Vec::new();
-    grammar.secrets.apply(tree.root(), &mut |_, hide| spans.extend_from_slice(hide));
+    grammar.secrets.apply(tree.root(), &|n| is_wrapper(grammar, n), &mut |_, hide| spans.extend_from_slice(hide));
     spans.sort();
     spans.dedup();
     spans

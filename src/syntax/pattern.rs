@@ -135,12 +135,13 @@ impl PatternSet {
         next
     }
 
-    /// Calls `found` for every statement below `scope` that a pattern matches, with the places to hide.
-    pub fn apply<'a>(&self, scope: Node<'a>, found: &mut dyn FnMut(Node<'a>, &[Span])) {
-        self.walk(scope, &[0], found);
+    /// Calls `found` for every statement below `scope` that a pattern matches, with the places to hide. Statements that are
+    /// `transparent` (wrappers of whole exports) count as no level: patterns begin anew below them.
+    pub fn apply<'a>(&self, scope: Node<'a>, transparent: &dyn Fn(Node<'a>) -> bool, found: &mut dyn FnMut(Node<'a>, &[Span])) {
+        self.walk(scope, &[0], transparent, found);
     }
 
-    fn walk<'a>(&self, node: Node<'a>, states: &[usize], found: &mut dyn FnMut(Node<'a>, &[Span])) {
+    fn walk<'a>(&self, node: Node<'a>, states: &[usize], transparent: &dyn Fn(Node<'a>) -> bool, found: &mut dyn FnMut(Node<'a>, &[Span])) {
         let mut next: Vec<usize> = Vec::new();
         let mut hide: Vec<Span> = Vec::new();
         let mut key = String::new();
@@ -183,9 +184,12 @@ impl PatternSet {
             if last {
                 found(child, &hide);
             }
+            if transparent(child) {
+                next.push(0);
+            }
             if !next.is_empty() {
                 let states = next.clone();
-                self.walk(child, &states, found);
+                self.walk(child, &states, transparent, found);
             }
         }
     }
@@ -203,7 +207,7 @@ mod tests {
         let tree = block::parse(FileId(0), text, 0..text.len(), &block::Parameters::default());
         let set = PatternSet::new(["config system admin > edit * > set password {...}", "config * > edit * > set color"], false);
         let mut hits = Vec::new();
-        set.apply(tree.root(), &mut |node, hide| {
+        set.apply(tree.root(), &|_| false, &mut |node, hide| {
             hits.push((node.word_or_empty(1).to_owned(), hide.iter().map(|s| s.slice(text).to_owned()).collect::<Vec<_>>()));
         });
         assert_eq!(hits, [("password".to_owned(), vec!["ENC".to_owned(), "abc".to_owned()]), ("color".to_owned(), vec![])]);
@@ -215,7 +219,7 @@ mod tests {
         let tree = crate::syntax::command_lines::parse(FileId(0), text, 0..text.len(), &Default::default());
         let set = PatternSet::new(["ipsec ike pre-shared-key <n> text {}", "login $"], true);
         let mut hits = Vec::new();
-        set.apply(tree.root(), &mut |node, hide| hits.push((node.word_or_empty(0).to_owned(), hide.len())));
+        set.apply(tree.root(), &|_| false, &mut |node, hide| hits.push((node.word_or_empty(0).to_owned(), hide.len())));
         assert_eq!(hits, [("IPSEC".to_owned(), 1), ("login".to_owned(), 0)]);
     }
 }
