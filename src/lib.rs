@@ -1,7 +1,10 @@
 //! sekisho (関所) reads the exported configuration of a VPN or firewall box and says, with proof,
 //! what an attacker on the Internet could use.
 
+pub mod analysis;
 pub mod dialect;
+pub mod finding;
 pub mod ir;
+pub mod packet;
 pub mod source;
 pub mod syntax;

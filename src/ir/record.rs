@@ -148,6 +148,7 @@ impl Value {
     pub fn fits(&self, ty: &Type) -> bool {
         match (self, ty) {
             (Value::Bool(_), Type::Bool) | (Value::Int(_), Type::Int) | (Value::Text(_), Type::Text) => true,
+            (Value::Word(_), Type::Word([])) => true,
             (Value::Word(v), Type::Word(words)) => match v {
                 Val::Known(w) => words.contains(&w.as_ref()),
                 Val::Among(ws, _) => ws.iter().all(|w| words.contains(&w.as_ref())),

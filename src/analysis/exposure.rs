@@ -1,0 +1,1154 @@
+//! Which packets from outside get in: every listener seen from every interface, and every way through the box to an inside host.
+//!
+//! Packets run through the order of decisions the device declares: destination translation, filters, the listener's own binding,
+//! its limits. What is unknown splits the answer into cells (one for each possible membership in an unknown set) or widens the
+//! gap between what surely and what possibly gets in; a class is only known where both agree.
+
+use super::resolve::{self, CompiledRow, Resolver};
+use super::trust::{self, Side};
+use super::{Context, Sheet, known_word};
+use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};
+use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
+use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
+use crate::ir::listener::{Limit, LimitStage, Listener, ListenerIx, Plane, Reach};
+use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
+use crate::ir::record::{Record, Step, Witness};
+use crate::ir::schema;
+use crate::ir::tunnel::{RemoteAccess, Tunnel};
+use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, class, service};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+/// A listener as seen from one interface.
+#[derive(Clone, Debug)]
+pub struct Exposure {
+    /// The device in its export.
+    pub device: usize,
+    /// The listener in its device.
+    pub listener: ListenerIx,
+    /// What it is for.
+    pub plane: Plane,
+    /// What answers.
+    pub service: &'static str,
+    /// The interface packets enter.
+    pub ingress: InterfaceIx,
+    /// The judged side of that interface.
+    pub side: Side,
+    /// Whether the listener runs.
+    pub live: Fact<bool>,
+    /// Class of the sources that get through, the worst over both families.
+    pub class: Fact<Class>,
+    /// The same after limits that refuse only the login.
+    pub login_class: Fact<Class>,
+    /// The families that have the worst class.
+    pub family: &'static str,
+    /// Whether nothing gets through only because translation drops what nobody asked for.
+    pub latent: bool,
+    /// Whether every address of the interface's networks is admitted.
+    pub admits_whole_net: Val<bool>,
+    /// The proof.
+    pub chain: Vec<Step>,
+    /// A packet that gets through, or that is stopped.
+    pub witness: Option<Witness>,
+    /// The line that opens it, if one does.
+    pub span: Option<crate::source::Span>,
+}
+
+/// What comes out of a tunnel or reaches the inside from a pool.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    /// Whether some trusted network is reached whole.
+    pub whole_net: Fact<bool>,
+    /// Whether it is reached on every TCP port.
+    pub any_service: Fact<bool>,
+}
+
+impl Grants {
+    /// Nothing can be told.
+    pub fn unknown() -> Grants {
+        let fact = || Fact::unknown(Why::new(WhyCode::NotExported, "policy"));
+        Grants { whole_net: fact(), any_service: fact() }
+    }
+}
+
+/// The word of a class.
+pub fn class_word(class: Class) -> &'static str {
+    match class {
+        Class::None => "none",
+        Class::Restricted => "restricted",
+        Class::Broad => "broad",
+        Class::Any => "any",
+    }
+}
+
+const CLASSES: [Class; 4] = [Class::None, Class::Restricted, Class::Broad, Class::Any];
+
+pub(super) fn class_between(lo: Class, hi: Class, why: impl FnOnce() -> Why) -> Val<Class> {
+    let list: Vec<Class> = CLASSES.into_iter().filter(|c| lo <= *c && *c <= hi).collect();
+    match list.as_slice() {
+        [one] => Val::Known(*one),
+        _ => Val::Among(list, why()),
+    }
+}
+
+fn bounds(class: &Fact<Class>) -> (Class, Class) {
+    match &class.value {
+        Val::Known(c) => (*c, *c),
+        Val::Among(list, _) => (list.iter().copied().min().unwrap_or(Class::None), list.iter().copied().max().unwrap_or(Class::Any)),
+        Val::Unknown(_) => (Class::None, Class::Any),
+    }
+}
+
+/// The worse of two classes.
+pub fn worse(a: &Fact<Class>, b: &Fact<Class>) -> Fact<Class> {
+    let ((alo, ahi), (blo, bhi)) = (bounds(a), bounds(b));
+    let why = || a.value.why().or(b.value.why()).cloned().unwrap_or_else(|| Why::new(WhyCode::Ambiguous, ""));
+    let value = class_between(alo.max(blo), ahi.max(bhi), why);
+    // The worse one decides; where they are alike, both do.
+    let origin = if alo > bhi || (alo == blo && ahi == bhi && a.origin.strength() >= b.origin.strength()) {
+        a.origin.clone()
+    } else if blo > ahi {
+        b.origin.clone()
+    } else {
+        Origin::all([a.origin.clone(), b.origin.clone()])
+    };
+    Fact { value, origin }
+}
+
+/// A class that only counts if a condition holds.
+pub fn maybe(class: &Fact<Class>, condition: &Fact<bool>) -> Fact<Class> {
+    let (lo, hi) = bounds(class);
+    let why = || condition.value.why().or(class.value.why()).cloned().unwrap_or_else(|| Why::new(WhyCode::Ambiguous, ""));
+    let lo = if condition.value.is_true() { lo } else { Class::None };
+    let hi = if condition.value.is_false() { Class::None } else { hi };
+    Fact { value: class_between(lo, hi, why), origin: Origin::all([class.origin.clone(), condition.origin.clone()]) }
+}
+
+/// The known addresses of an expression, for questions that need no atoms.
+pub fn plain_addresses(cx: &Context<'_>, expr: &AddrExpr) -> AddrSet {
+    Resolver::new(cx).addresses(expr).hi
+}
+
+/// Protocol and ports of a listener as people write them.
+pub fn ports_text(listener: &Listener) -> String {
+    listener.ports.get().map_or_else(String::new, |terms| resolve::service_text(&resolve::union_of_terms(terms)))
+}
+
+/// Packets in flight under one assignment of unknown memberships.
+#[derive(Clone)]
+pub(super) struct Cell {
+    pub(super) assignment: Assignment,
+    pub(super) lo: PacketSet,
+    pub(super) hi: PacketSet,
+}
+
+/// Cells kept apart; more are melted into bounds.
+const CELLS: usize = 64;
+
+/// Packets in flight, what they rest on, and what they met.
+#[derive(Clone)]
+pub(super) struct Flow {
+    pub(super) cells: Vec<Cell>,
+    pub(super) origins: Vec<Origin>,
+    pub(super) steps: Vec<Step>,
+    pub(super) why: Option<Why>,
+    pub(super) latent: bool,
+    pub(super) v6: bool,
+}
+
+/// A filter's rows that concern one interface and one way of translation, as the evaluator takes them.
+struct Ready {
+    filter: packet::Filter,
+    /// Row of the evaluator to row of the configured filter.
+    rows: Vec<usize>,
+}
+
+type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
+
+/// Answers the questions of one device.
+pub struct Engine<'a> {
+    cx: &'a Context<'a>,
+    /// Names of the device.
+    pub resolver: Resolver<'a>,
+    compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
+    ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
+    budget: RefCell<Budget>,
+}
+
+/// Work for all questions about one device; far more than any real export needs.
+const WORK: u64 = 60_000_000;
+
+impl<'a> Engine<'a> {
+    /// An engine for the device of a context.
+    pub fn new(cx: &'a Context<'a>) -> Engine<'a> {
+        Engine {
+            cx,
+            resolver: Resolver::new(cx),
+            compiled: RefCell::default(),
+            ready: RefCell::default(),
+            budget: RefCell::new(Budget::new(WORK)),
+        }
+    }
+
+    /// The rows of a filter.
+    pub fn compiled(&self, filter: usize) -> Rc<Vec<CompiledRow>> {
+        if let Some(done) = self.compiled.borrow().get(&filter) {
+            return done.clone();
+        }
+        let rows = Rc::new(self.cx.device().filters.get(filter).map(|f| self.resolver.rows(f)).unwrap_or_default());
+        self.compiled.borrow_mut().insert(filter, rows.clone());
+        rows
+    }
+
+    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) -> Rc<Ready> {
+        let key = (filter, ingress, egress, nat);
+        if let Some(done) = self.ready.borrow().get(&key) {
+            return done.clone();
+        }
+        let configured = &self.cx.device().filters[filter];
+        let from_tunnel =
+            self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
+        let mut rows = Vec::new();
+        let mut index = Vec::new();
+        for row in self.compiled(filter).iter() {
+            let out = egress.map_or(Some(true), |e| row.egress.covers(e));
+            let covered = match (row.ingress.covers(ingress), out) {
+                (Some(false), _) | (_, Some(false)) => continue,
+                (Some(true), Some(true)) => true,
+                _ => false,
+            };
+            let named = nat.is_some_and(|n| row.via.contains(&n));
+            let (matches, sees) = match nat {
+                _ if named => (row.by_service.clone(), Some(true)),
+                Some(_) => (row.plain.clone(), row.plain_sees_translated),
+                None => (row.plain.clone(), Some(true)),
+            };
+            let mut guard = row.guard;
+            if row.decrypted_only && !from_tunnel {
+                continue;
+            }
+            if sees == Some(false) {
+                continue;
+            }
+            if !covered || sees.is_none() {
+                guard = if guard == Some(false) { guard } else { None };
+            }
+            let verdict = match row.verdict {
+                Some(Verdict::Accept) => packet::Verdict::Accept,
+                Some(Verdict::Drop) => packet::Verdict::Drop,
+                Some(Verdict::Next) => packet::Verdict::Accept,
+                Some(Verdict::Continue) => packet::Verdict::Continue,
+                None => packet::Verdict::Unknown,
+            };
+            rows.push(Row { matches, verdict, guard });
+            index.push(row.index);
+        }
+        // Where rows may be missing, what the rows at hand decide stands; the end of the list proves nothing.
+        let end = match (&configured.incomplete, configured.default.get()) {
+            (Some(_), _) | (None, None) => End::Unknown,
+            (None, Some(Verdict::Drop)) => End::Drop,
+            (None, Some(_)) => End::Accept,
+        };
+        let ready = Rc::new(Ready { filter: packet::Filter::of(rows, end), rows: index });
+        self.ready.borrow_mut().insert(key, ready.clone());
+        ready
+    }
+
+    /// Filters attached at a hook of an interface, in order: surely (`true`) or possibly.
+    pub(super) fn attached(&self, hook: Hook, ix: InterfaceIx, v6: bool) -> Vec<(usize, Option<bool>, &'a Origin)> {
+        let filters = self.cx.device().filters.iter().enumerate().filter(|(_, f)| f.family.includes(v6));
+        filters
+            .flat_map(|(n, f)| f.attach.iter().filter(move |a| a.hook == hook).map(move |a| (n, a.on.covers(ix), &a.origin)))
+            .filter(|(_, covers, _)| *covers != Some(false))
+            .collect()
+    }
+
+    /// Sends packets through one filter.
+    fn pass(&self, flow: &mut Flow, filter: usize, ready: &Ready, attached: &Origin) {
+        let configured = &self.cx.device().filters[filter];
+        let before = flow.cells.clone();
+        let mut cells = Vec::new();
+        let mut budget = self.budget.borrow_mut();
+        for cell in &flow.cells {
+            match narrowed(cell, &ready.filter, &mut budget) {
+                Ok(parts) => cells.extend(parts),
+                Err(packet::Exceeded) => {
+                    flow.why.get_or_insert_with(|| Why::new(WhyCode::Unmodelled, configured.name.clone()));
+                    cells.push(Cell { lo: PacketSet::empty(), ..cell.clone() });
+                }
+            }
+        }
+        flow.cells = melt(cells, &mut budget);
+        drop(budget);
+        if let Some(why) = &configured.incomplete {
+            if flow.unsure() {
+                flow.why.get_or_insert_with(|| why.clone());
+            }
+        }
+        // Which row decided about the packet at hand is the evidence.
+        let packet = flow.sample().or_else(|| sample(&before));
+        flow.origins.push(attached.clone());
+        if let Some((packet, assignment)) = packet {
+            self.explain(flow, configured, ready, &packet, &assignment);
+        }
+    }
+
+    fn explain(&self, flow: &mut Flow, filter: &Filter, ready: &Ready, packet: &Packet, assignment: &Assignment) {
+        let trace = ready.filter.trace(packet, assignment);
+        let row_of = |r: usize| ready.rows.get(r).and_then(|ix| filter.rules.get(*ix));
+        for open in &trace.open {
+            if let Some(rule) = row_of(open.row) {
+                flow.steps.push(Step {
+                    span: Some(rule.span),
+                    code: "step.filter_may",
+                    args: vec![rule.label.clone(), filter.name.clone()],
+                });
+                flow.why.get_or_insert_with(|| {
+                    let inner = [rule.src.value.why(), rule.dst.value.why(), rule.svc.value.why(), rule.verdict.value.why()]
+                        .into_iter()
+                        .flatten()
+                        .next();
+                    inner.cloned().unwrap_or_else(|| Why::at(WhyCode::Unmodelled, rule.label.clone(), vec![rule.span]))
+                });
+                flow.origins.push(Origin::Written(rule.span));
+            }
+        }
+        match trace.decided {
+            Decided::Row(at, verdict) => {
+                if let Some(rule) = row_of(at.row) {
+                    let code = match verdict {
+                        packet::Verdict::Accept => "step.filter_accept",
+                        packet::Verdict::Drop => "step.filter_drop",
+                        _ => "step.filter_may",
+                    };
+                    flow.steps.push(Step { span: Some(rule.span), code, args: vec![rule.label.clone(), filter.name.clone()] });
+                    flow.origins.push(Origin::all([Origin::Written(rule.span), rule.verdict.origin.clone()]));
+                }
+            }
+            Decided::End(_, end) => {
+                let code = match end {
+                    End::Drop => "step.filter_end_drop",
+                    End::Accept => "step.filter_end_accept",
+                    _ => "step.filter_end_unknown",
+                };
+                flow.steps.push(Step { span: filter.span, code, args: vec![filter.name.clone()] });
+                flow.origins.push(filter.default.origin.clone());
+            }
+            Decided::Nowhere(_) => {}
+        }
+    }
+
+    /// Sends packets through all filters of a hook.
+    fn stage(
+        &self,
+        flow: &mut Flow,
+        hook: Hook,
+        undecided: &Fact<Verdict>,
+        ingress: InterfaceIx,
+        egress: Option<InterfaceIx>,
+        nat: Option<NatIx>,
+    ) {
+        let on = if hook == Hook::Outbound { egress } else { Some(ingress) };
+        let attached = on.map(|ix| self.attached(hook, ix, flow.v6)).unwrap_or_default();
+        if !attached.iter().any(|(_, covers, _)| *covers == Some(true)) {
+            match undecided.get() {
+                Some(Verdict::Drop) => {
+                    flow.block();
+                    flow.steps.push(Step { span: None, code: "step.no_filter_drop", args: Vec::new() });
+                }
+                // The next stage decides; nothing to say.
+                Some(Verdict::Next) => {}
+                Some(_) => flow.steps.push(Step { span: None, code: "step.no_filter_accept", args: vec![self.name(ingress)] }),
+                None => flow.doubt(undecided.value.why().cloned()),
+            }
+            flow.origins.push(undecided.origin.clone());
+            return;
+        }
+        for (filter, covers, origin) in attached {
+            let ready = self.ready(filter, ingress, egress, nat);
+            if covers == Some(true) {
+                self.pass(flow, filter, &ready, origin);
+            } else {
+                // It may or may not be asked: what surely gets in gets in either way.
+                let mut other = flow.clone();
+                self.pass(&mut other, filter, &ready, origin);
+                let why = Why::new(WhyCode::Unresolved, self.cx.device().filters[filter].name.clone());
+                for (cell, narrowed) in flow.cells.iter_mut().zip(other.cells.iter()) {
+                    cell.lo = narrowed.lo.clone();
+                }
+                flow.why.get_or_insert(why);
+            }
+        }
+    }
+
+    fn name(&self, ix: InterfaceIx) -> String {
+        self.cx.device().interfaces.get(ix.0 as usize).map(|i| i.name.clone()).unwrap_or_default()
+    }
+
+    /// Sources that may stand outside an interface.
+    pub fn outside(&self, ingress: InterfaceIx, v6: bool) -> AddrSet {
+        let (public, unicast) = if v6 { (class::public_v6(), class::unicast_v6()) } else { (class::public_v4(), class::unicast_v4()) };
+        let Some(side) = self.cx.side(ingress) else { return unicast };
+        match side.side.get() {
+            Some(SidePointer::Untrusted) if side.outside == "internet" => public,
+            Some(SidePointer::Trusted) => {
+                let nets = self.resolver.networks(&[ingress]).lo;
+                let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
+                if nets.is_empty() { unicast } else { nets }
+            }
+            _ => {
+                // Anything that is not the facility's own.
+                let trusted: Vec<InterfaceIx> = (0..self.cx.sides.len() as u32)
+                    .map(InterfaceIx)
+                    .filter(|ix| self.cx.sides[ix.0 as usize].trusted().value.is_true())
+                    .collect();
+                unicast.difference(&self.resolver.networks(&trusted).lo)
+            }
+        }
+    }
+
+    /// Every listener seen from every interface of its device.
+    pub fn exposures(&self) -> Vec<Exposure> {
+        let device = self.cx.device();
+        let mut all = Vec::new();
+        for (l, listener) in device.listeners.iter().enumerate() {
+            for i in 0..device.interfaces.len() as u32 {
+                all.push(self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i)));
+            }
+        }
+        all
+    }
+
+    fn exposure(&self, l: ListenerIx, listener: &Listener, ingress: InterfaceIx) -> Exposure {
+        let device = self.cx.device();
+        let interface = &device.interfaces[ingress.0 as usize];
+        let side = self.cx.sides[ingress.0 as usize].clone();
+        let live = listener.live.value();
+        let mut result = Exposure {
+            device: self.cx.ix,
+            listener: l,
+            plane: listener.plane,
+            service: listener.service,
+            ingress,
+            side: side.clone(),
+            live: live.clone(),
+            class: Fact::known(Class::None, Origin::Written(interface.span)),
+            login_class: Fact::known(Class::None, Origin::Written(interface.span)),
+            family: "both",
+            latent: false,
+            admits_whole_net: Val::Known(false),
+            chain: Vec::new(),
+            witness: None,
+            span: None,
+        };
+        let bound = |b: &&crate::ir::listener::Binding| b.on.is_none_or(|on| on == ingress || b.reach == Reach::Forwarded);
+        let bindings: Vec<_> = listener.bindings.iter().filter(bound).filter(|b| !b.bound.value.is_false()).collect();
+        if bindings.is_empty() || interface.up.value.is_false() {
+            result.chain.push(Step {
+                span: Some(interface.span),
+                code: "step.not_bound",
+                args: vec![listener.service.to_owned(), interface.name.clone()],
+            });
+            return result;
+        }
+        // Discovery and the like have no way through filters: bound is exposed.
+        if listener.plane == Plane::Layer2 {
+            let fact = bindings.iter().map(|b| b.bound.clone()).reduce(|a, b| a.or(&b)).unwrap_or_else(|| live.clone());
+            result.class = maybe(&Fact::known(Class::Any, fact.origin.clone()), &fact);
+            result.login_class = result.class.clone();
+            result.span = fact.origin.spans().first().copied().or(listener.span);
+            result.chain = opening(listener, &fact.origin, &interface.name);
+            return result;
+        }
+        let mut best: Option<(Fact<Class>, Fact<Class>, bool, Flow, &crate::ir::listener::Binding)> = None;
+        let mut merged: Option<(Fact<Class>, Fact<Class>)> = None;
+        let mut latent = false;
+        for binding in bindings {
+            for v6 in [false, true] {
+                if !binding.family.includes(v6) {
+                    continue;
+                }
+                for flow in self.ways(listener, binding, ingress, v6) {
+                    latent |= flow.latent;
+                    let (class, login) = self.classes(listener, binding, ingress, &flow);
+                    let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
+                    merged = Some(match &merged {
+                        None => (class.clone(), login.clone()),
+                        Some((c, l)) => (worse(c, &class), worse(l, &login)),
+                    });
+                    if replaces {
+                        best = Some((class, login, v6, flow, binding));
+                    }
+                }
+            }
+        }
+        let (Some((class, _, v6, flow, binding)), Some((merged, login))) = (best, merged) else {
+            result.chain.push(Step { span: Some(interface.span), code: "step.no_address", args: vec![interface.name.clone()] });
+            return result;
+        };
+        let none = merged.get() == Some(&Class::None);
+        result.latent = none && latent;
+        result.admits_whole_net = self.admits_whole_net(listener, ingress);
+        result.family = if class.get() == Some(&Class::None) {
+            "both"
+        } else if v6 {
+            "ipv6"
+        } else {
+            "ipv4"
+        };
+        result.span = binding.bound.origin.spans().first().copied().or_else(|| live.origin.spans().first().copied()).or(listener.span);
+        result.chain = opening(listener, &binding.bound.origin, &interface.name);
+        result.chain.extend(side.steps.iter().cloned());
+        result.chain.extend(flow.steps.iter().cloned());
+        result.witness = flow.sample().map(|(p, _)| witness(&p));
+        result.class = merged;
+        result.login_class = login;
+        result
+    }
+
+    /// Every way packets that enter an interface may reach a binding, in one family: untranslated, and by each translation to the box.
+    fn ways(&self, listener: &Listener, binding: &crate::ir::listener::Binding, ingress: InterfaceIx, v6: bool) -> Vec<Flow> {
+        let device = self.cx.device();
+        let interface = &device.interfaces[ingress.0 as usize];
+        if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {
+            return Vec::new();
+        }
+        let svc = listener.ports.get().map_or_else(service::any, |t| resolve::union_of_terms(t));
+        let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
+        let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
+        let mut ways = Vec::new();
+        let outside = self.outside(ingress, v6);
+        let public =
+            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
+        let mut own = trust::own_addresses(target, v6);
+        if v6 && own.is_empty() {
+            // IPv6 is on or may be on; the address comes from the network.
+            own.push(None);
+        }
+        own.sort();
+        own.dedup();
+        let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);
+        for address in own {
+            let dst = address.map_or_else(|| public.clone(), AddrSet::single);
+            let product = Product { src: outside.clone(), dst, svc: svc.clone(), ..Product::any() };
+            let Some(mut flow) = self.start(product, v6) else { continue };
+            if doubt_v6 {
+                flow.doubt(interface.ipv6.value.why().cloned());
+            }
+            if listener.ports.get().is_none() {
+                flow.doubt(listener.ports.value.why().cloned());
+            }
+            self.steal(&mut flow, ingress, v6);
+            self.unmatched(&mut flow, ingress, v6);
+            if let Some(egress) = forwarded {
+                self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
+                self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
+            } else {
+                self.run(&mut flow, &device.pipeline.to_box, ingress, None, None);
+            }
+            if address.is_none() {
+                // The address is one the export does not show: surely in is only what gets in whichever it is.
+                flow.quantify(&outside);
+            }
+            ways.push(flow);
+        }
+        if !v6 && binding.on.is_none() {
+            for (n, rule) in device.nat.rules.iter().enumerate() {
+                ways.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress));
+            }
+        }
+        ways
+    }
+
+    pub(super) fn start(&self, product: Product, v6: bool) -> Option<Flow> {
+        let set = PacketSet::of([product], &mut self.budget.borrow_mut()).ok()?;
+        (!set.is_empty()).then(|| Flow {
+            cells: vec![Cell { assignment: Assignment::open(), lo: set.clone(), hi: set }],
+            origins: Vec::new(),
+            steps: Vec::new(),
+            why: None,
+            latent: false,
+            v6,
+        })
+    }
+
+    /// Takes out what a translation leads elsewhere before the box sees it.
+    fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
+        let device = self.cx.device();
+        if !matches!(device.pipeline.to_box.first(), Some(Stage::DestNat)) {
+            return;
+        }
+        for rule in &device.nat.rules {
+            let acts = rule.family.includes(v6) && rule.ingress.covers(ingress) == Some(true) && rule.live.value().value.is_true();
+            let elsewhere = rule.to.get().is_some_and(|to| !self.holds_own(to));
+            let Some(product) = self.before(rule).filter(|_| acts && elsewhere && !rule.needs_reference) else { continue };
+            let mut budget = self.budget.borrow_mut();
+            let Ok(taken) = PacketSet::of([product], &mut budget) else { continue };
+            for cell in &mut flow.cells {
+                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&taken, &mut budget), cell.hi.difference(&taken, &mut budget)) {
+                    (cell.lo, cell.hi) = (lo, hi);
+                }
+            }
+        }
+    }
+
+    /// What a translation acts on, where that is exactly known.
+    fn before(&self, rule: &NatRule) -> Option<Product> {
+        let (src, dst) = (self.resolver.addresses(rule.src.get()?), self.resolver.addresses(rule.orig_dst.get()?));
+        let dst = if matches!(rule.orig_dst.get(), Some(AddrExpr::SelfAddrs)) { AddrSet::any() } else { dst.lo };
+        Some(Product { src: src.lo, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
+    }
+
+    pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
+        let set = self.resolver.addresses(to).hi;
+        self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
+    }
+
+    /// What source translation does to packets that match no translation.
+    fn unmatched(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
+        if v6 {
+            return;
+        }
+        for unmatched in &self.cx.device().nat.unmatched {
+            let covers = unmatched.ingress.covers(ingress);
+            if covers == Some(false) {
+                continue;
+            }
+            let at = unmatched.effect.origin.spans().first().copied();
+            match unmatched.effect.get() {
+                Some(UnmatchedEffect::Pass) => continue,
+                Some(UnmatchedEffect::Forward(to)) if self.holds_own(&AddrExpr::Range(*to, *to)) => continue,
+                Some(effect) if covers == Some(true) => {
+                    flow.latent = *effect == UnmatchedEffect::Drop && flow.possible();
+                    flow.block();
+                    flow.steps.push(Step { span: at, code: "step.nat_drop", args: vec![self.name(ingress)] });
+                }
+                _ => flow.doubt(unmatched.effect.value.why().cloned()),
+            }
+            flow.origins.push(unmatched.effect.origin.clone());
+        }
+    }
+
+    /// The way by one translation whose target is the box itself.
+    fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx) -> Option<Flow> {
+        let to = rule.to.get().filter(|to| self.holds_own(to))?;
+        let live = rule.live.value();
+        if live.value.is_false() || rule.ingress.covers(ingress) == Some(false) || !rule.family.includes(false) {
+            return None;
+        }
+        let after = after_ports(rule).intersection(svc);
+        let outside = self.outside(ingress, false);
+        let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
+        let dst = self.resolver.addresses(to).hi;
+        let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
+        if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
+            flow.doubt(live.value.why().cloned());
+        }
+        flow.origins.push(Origin::Written(rule.span));
+        flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
+        self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
+        Some(flow)
+    }
+
+    /// Sends packets through the filters of an order of decisions.
+    pub(super) fn run(&self, flow: &mut Flow, stages: &[Stage], ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) {
+        for stage in stages {
+            if let Stage::Filter { hook, undecided } = stage {
+                self.stage(flow, *hook, undecided, ingress, egress, nat);
+                if !flow.possible() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Class of the sources of a flow after the listener's limits.
+    fn classes(
+        &self,
+        listener: &Listener,
+        binding: &crate::ir::listener::Binding,
+        ingress: InterfaceIx,
+        flow: &Flow,
+    ) -> (Fact<Class>, Fact<Class>) {
+        let outside = self.outside(ingress, flow.v6);
+        let connect = self.limits(&listener.limits, LimitStage::Connect, flow.v6);
+        let login = self.limits(&listener.limits, LimitStage::Login, flow.v6);
+        let class = |limits: &[&Admitted]| {
+            let (mut lo, mut hi) = (Class::None, Class::None);
+            for cell in &flow.cells {
+                let mut cells = vec![(cell.lo.sources(), cell.hi.sources(), self.cap(&cell.assignment))];
+                for limit in limits {
+                    cells = cells
+                        .into_iter()
+                        .flat_map(|(l, h, cap)| {
+                            limit.parts.iter().map(move |(known, size)| {
+                                let cap = size.map_or(cap, |s| (cap.0.min(s.0), cap.1.min(s.1)));
+                                let lo = if limit.sure { l.intersection(known) } else { AddrSet::empty() };
+                                (lo, h.intersection(known), cap)
+                            })
+                        })
+                        .take(CELLS)
+                        .collect();
+                }
+                for (l, h, (cap_lo, cap_hi)) in cells {
+                    lo = lo.max(Class::of(&l, &outside).min(cap_lo));
+                    hi = hi.max(Class::of(&h, &outside).min(cap_hi));
+                }
+            }
+            let why = || {
+                let limit_why = limits.iter().find_map(|l| l.why.clone());
+                flow.why
+                    .clone()
+                    .or(limit_why)
+                    .or_else(|| binding.bound.value.why().cloned())
+                    .unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, self.name(ingress)))
+            };
+            if !binding.bound.value.is_true() {
+                lo = Class::None;
+            }
+            let mut origins = vec![binding.bound.origin.clone()];
+            origins.extend(flow.origins.iter().cloned());
+            if flow.possible() {
+                origins.extend(limits.iter().map(|l| l.origin.clone()));
+            }
+            Fact { value: class_between(lo.min(hi), hi, why), origin: Origin::all(origins) }
+        };
+        (class(&[&connect]), class(&[&connect, &login]))
+    }
+
+    /// Least and greatest class that the unknown memberships of an assignment leave possible.
+    pub(super) fn cap(&self, assignment: &Assignment) -> (Class, Class) {
+        assignment.values().iter().fold((Class::Any, Class::Any), |(lo, hi), (variable, member)| {
+            if variable.side == packet::Side::Destination {
+                return (Class::None, hi);
+            }
+            let size = self.resolver.size(variable.atom);
+            let (a, b) = if *member { size.inside } else { size.outside };
+            (lo.min(a), hi.min(b))
+        })
+    }
+
+    /// Whether a listener admits every address of an interface's own networks, filters left out: limits alone.
+    fn admits_whole_net(&self, listener: &Listener, ingress: InterfaceIx) -> Val<bool> {
+        let nets = self.resolver.networks(&[ingress]).lo;
+        let connect = self.limits(&listener.limits, LimitStage::Connect, false);
+        let lo = AddrSet::union_of(connect.parts.iter().filter(|(_, s)| s.is_none()).map(|(a, _)| a));
+        let hi = AddrSet::union_of(connect.parts.iter().map(|(a, _)| a));
+        let v4 = AddrSet { v6: Intervals::empty(), ..nets };
+        if v4.is_empty() {
+            let any = AddrSet::any_v4().is_subset(&lo) && connect.sure;
+            return if any {
+                Val::Known(true)
+            } else {
+                Val::Unknown(connect.why.unwrap_or_else(|| Why::new(WhyCode::NotExported, self.name(ingress))))
+            };
+        }
+        super::between(connect.sure && v4.is_subset(&lo), v4.is_subset(&hi), || {
+            connect.why.clone().unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, self.name(ingress)))
+        })
+    }
+
+    /// Sources a limit admits at one moment of the login.
+    fn limits(&self, limit: &Limit, stage: LimitStage, v6: bool) -> Admitted {
+        match limit {
+            Limit::None(origin) => Admitted::all(origin.clone()),
+            Limit::Sources { stage: s, admits } if *s == stage => match admits.get() {
+                Some(expr) => self.admitted(expr, admits.origin.clone()),
+                None => {
+                    Admitted::doubt(admits.value.why().cloned().unwrap_or_else(|| Why::new(WhyCode::Unmodelled, "")), admits.origin.clone())
+                }
+            },
+            Limit::Sources { admits, .. } => Admitted::all(admits.origin.clone()),
+            Limit::AllOf(list) => {
+                list.iter().map(|l| self.limits(l, stage, v6)).reduce(|a, b| a.and(&b)).unwrap_or_else(|| Admitted::all(Origin::all([])))
+            }
+            Limit::AnyOf(list) => {
+                list.iter().map(|l| self.limits(l, stage, v6)).reduce(|a, b| a.or(&b)).unwrap_or_else(|| Admitted::all(Origin::all([])))
+            }
+            Limit::UnionOverAdmins { stage: s } if *s == stage => self.union_over_admins(),
+            Limit::UnionOverAdmins { .. } => Admitted::all(Origin::all([])),
+            Limit::Unknown(why) if stage == LimitStage::Connect => {
+                Admitted::doubt(why.clone(), Origin::all(why.spans().iter().map(|s| Origin::Written(*s))))
+            }
+            Limit::Unknown(_) => Admitted::all(Origin::all([])),
+        }
+    }
+
+    fn admitted(&self, expr: &AddrExpr, origin: Origin) -> Admitted {
+        let set = self.resolver.addresses(expr);
+        if set.lo == set.hi {
+            return Admitted { parts: vec![(set.lo, None)], sure: true, why: None, origin };
+        }
+        // Known addresses, and the unknown rest with the size its kind gives.
+        let size = opaque_size(&self.resolver, expr);
+        let rest = set.hi.difference(&set.lo);
+        Admitted {
+            parts: vec![(set.lo, None), (rest, Some(size))],
+            sure: true,
+            why: Some(Why::at(WhyCode::RuntimeContent, opaque_text(expr), origin.spans())),
+            origin,
+        }
+    }
+
+    /// Whoever one of the administrators is allowed to come from; one without a limit opens it to all.
+    fn union_over_admins(&self) -> Admitted {
+        let shared = self.cx.shared();
+        let mut all: Option<Admitted> = None;
+        let mut unlimited: Option<Admitted> = None;
+        for account in shared.accounts.iter() {
+            use crate::ir::account::AccountKind;
+            let admin = matches!(account.kind, AccountKind::Admin | AccountKind::Wildcard | AccountKind::Api);
+            let live = account.live.value();
+            if !admin || live.value.is_false() {
+                continue;
+            }
+            let mut one = self.limits(&account.sources, LimitStage::Connect, false);
+            one.origin = Origin::all([Origin::Written(account.span), one.origin]);
+            if !live.value.is_true() {
+                one.sure = false;
+                one.why = live.value.why().cloned();
+            }
+            // The first account without any limit is the evidence; the others change nothing.
+            if one.sure && one.parts.iter().any(|(a, s)| s.is_none() && *a == AddrSet::any()) && unlimited.is_none() {
+                unlimited = Some(one.clone());
+            }
+            all = Some(all.map_or_else(|| one.clone(), |a| a.or(&one)));
+        }
+        let from_list = match (&shared.accounts.rest, &shared.admin_paths.rest) {
+            (Rest::MayHoldMore(why), _) | (_, Rest::MayHoldMore(why)) => Some(why.clone()),
+            _ => None,
+        };
+        if let Some(one) = unlimited {
+            return one;
+        }
+        match (all, from_list) {
+            (Some(a), None) => a,
+            // Administrators the export does not show may be unlimited.
+            (Some(a), Some(why)) => {
+                a.or(&Admitted { parts: vec![(AddrSet::any(), None)], sure: false, why: Some(why), origin: Origin::all([]) })
+            }
+            (None, Some(why)) => Admitted::doubt(why, Origin::all([])),
+            (None, None) => Admitted::doubt(Why::new(WhyCode::NotExported, "administrators"), Origin::all([])),
+        }
+    }
+
+    /// What packets that come out of an interface reach inside.
+    fn grants(&self, ingress: Option<InterfaceIx>, sources: &Fact<AddrExpr>, layer2: bool, at: crate::source::Span) -> Grants {
+        if layer2 {
+            let fact = Fact::known(true, Origin::Written(at));
+            return Grants { whole_net: fact.clone(), any_service: fact };
+        }
+        let device = self.cx.device();
+        let Some(ingress) = ingress else {
+            let fact = || Fact::unknown(Why::at(WhyCode::Unmodelled, "tunnel interface", vec![at]));
+            return Grants { whole_net: fact(), any_service: fact() };
+        };
+        let src = sources.get().map_or_else(AddrSet::any, |e| self.resolver.addresses(e).hi);
+        let src = AddrSet { v6: Intervals::empty(), ..src };
+        let tcp = service::protocol(service::TCP);
+        let mut best: Option<Grants> = None;
+        for (ix, interface) in device.interfaces.iter().enumerate() {
+            let egress = InterfaceIx(ix as u32);
+            let trusted = self.cx.sides[ix].trusted();
+            let nets = self.resolver.networks(&[egress]).lo;
+            let nets = AddrSet { v6: Intervals::empty(), ..nets };
+            if trusted.value.is_false() || nets.is_empty() || interface.kind == InterfaceKind::Loopback || interface.up.value.is_false() {
+                continue;
+            }
+            let whole = Product { src: src.clone(), dst: nets.clone(), svc: service::any(), ..Product::any() };
+            let Some(mut flow) = self.start(whole, false) else { continue };
+            self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
+            let mut origins = flow.origins.clone();
+            origins.push(trusted.origin.clone());
+            let origin = Origin::all(origins);
+            let why = || {
+                flow.why
+                    .clone()
+                    .or_else(|| trusted.value.why().cloned())
+                    .unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, interface.name.clone()))
+            };
+            let mut budget = self.budget.borrow_mut();
+            let mut reach =
+                |svc: &Intervals<u32>, side: fn(&Cell) -> &PacketSet| flow.cells.iter().any(|c| covers(side(c), &nets, svc, &mut budget));
+            let whole = (reach(&tcp_somewhere(&flow), |c| &c.lo), flow.cells.iter().any(|c| nets.is_subset(&c.hi.destinations())));
+            let any = (reach(&tcp, |c| &c.lo), reach(&tcp, |c| &c.hi));
+            drop(budget);
+            let sure = trusted.value.is_true();
+            let fact = |(lo, hi): (bool, bool)| Fact { value: super::between(lo && sure, hi, why), origin: origin.clone() };
+            let grants = Grants { whole_net: fact((any.0 || whole.0, whole.1)), any_service: fact(any) };
+            best = Some(match best {
+                None => grants,
+                Some(b) => Grants { whole_net: b.whole_net.or(&grants.whole_net), any_service: b.any_service.or(&grants.any_service) },
+            });
+        }
+        best.unwrap_or_else(|| {
+            let fact = Fact::unknown(Why::at(WhyCode::Site, "inside networks", vec![at]));
+            Grants { whole_net: fact.clone(), any_service: fact }
+        })
+    }
+
+    /// What comes out of a tunnel.
+    pub fn tunnel_grants(&self, tunnel: &Tunnel) -> Grants {
+        self.grants(tunnel.interface, &tunnel.remote_nets, tunnel.layer2, tunnel.span)
+    }
+
+    /// What users of a remote access reach.
+    pub fn remote_access_grants(&self, access: &RemoteAccess) -> Grants {
+        self.grants(access.interface, &access.pool, false, access.span)
+    }
+}
+
+/// Services on which a flow reaches anything at all, to ask for a whole network on one of them.
+fn tcp_somewhere(flow: &Flow) -> Intervals<u32> {
+    let first = flow.cells.iter().flat_map(|c| c.lo.products()).find_map(|p| p.svc.first());
+    first.map_or_else(Intervals::empty, Intervals::single)
+}
+
+/// Whether packets reach every address of `nets` on every service of `svc`, whatever their source.
+fn covers(set: &PacketSet, nets: &AddrSet, svc: &Intervals<u32>, budget: &mut Budget) -> bool {
+    if svc.is_empty() {
+        return false;
+    }
+    let want = Product { dst: nets.clone(), svc: svc.clone(), ..Product::any() };
+    let have = set.products().iter().map(|p| Product { src: AddrSet::any(), ..p.clone() });
+    match (PacketSet::of([want], budget), PacketSet::of(have, budget)) {
+        (Ok(want), Ok(have)) => want.is_subset(&have, budget).unwrap_or(false),
+        _ => false,
+    }
+}
+
+fn opaque_text(expr: &AddrExpr) -> String {
+    match expr {
+        AddrExpr::Opaque(o) => o.text.clone(),
+        AddrExpr::Union(parts) => parts.iter().map(opaque_text).find(|t| !t.is_empty()).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// The size of the unknown part of an expression.
+fn opaque_size(resolver: &Resolver<'_>, expr: &AddrExpr) -> (Class, Class) {
+    let set = resolver.addresses(expr);
+    let matches = packet::Match::between(&set.matches, &packet::AddrMatch::known(AddrSet::any()), &Product::any());
+    let sizes = matches.terms.iter().flat_map(|t| &t.literals).map(|l| {
+        let size = resolver.size(l.variable.atom);
+        if l.member { size.inside } else { size.outside }
+    });
+    sizes.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))).unwrap_or((Class::None, Class::Any))
+}
+
+/// Sources a limit admits: parts with, where they are unknown, the size their kind gives.
+#[derive(Clone, Debug)]
+struct Admitted {
+    parts: Vec<(AddrSet, Option<(Class, Class)>)>,
+    sure: bool,
+    why: Option<Why>,
+    origin: Origin,
+}
+
+impl Admitted {
+    fn all(origin: Origin) -> Admitted {
+        Admitted { parts: vec![(AddrSet::any(), None)], sure: true, why: None, origin }
+    }
+
+    pub(super) fn doubt(why: Why, origin: Origin) -> Admitted {
+        Admitted { parts: vec![(AddrSet::any(), None)], sure: false, why: Some(why), origin }
+    }
+
+    fn or(&self, other: &Admitted) -> Admitted {
+        // What is sure stays sure; a doubtful part widens only what is possible.
+        let size = |a: &Admitted, s: Option<(Class, Class)>| if a.sure { s } else { Some((Class::None, s.map_or(Class::Any, |s| s.1))) };
+        let parts = |a: &Admitted| a.parts.iter().map(|(set, s)| (set.clone(), size(a, *s))).collect::<Vec<_>>();
+        let mut all = parts(self);
+        all.extend(parts(other));
+        let (known, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, s)| s.is_none());
+        let known = AddrSet::union_of(known.iter().map(|(a, _)| a));
+        let mut parts = vec![(known, None)];
+        parts.extend(rest.into_iter().take(CELLS));
+        Admitted {
+            parts,
+            sure: true,
+            why: self.why.clone().or_else(|| other.why.clone()),
+            origin: Origin::all([self.origin.clone(), other.origin.clone()]),
+        }
+    }
+
+    fn and(&self, other: &Admitted) -> Admitted {
+        let mut parts = Vec::new();
+        for (a, x) in &self.parts {
+            for (b, y) in &other.parts {
+                let size = match (x, y) {
+                    (None, s) | (s, None) => *s,
+                    (Some(x), Some(y)) => Some((Class::None, x.1.min(y.1))),
+                };
+                parts.push((a.intersection(b), size));
+            }
+        }
+        parts.truncate(CELLS);
+        Admitted {
+            parts,
+            sure: self.sure && other.sure,
+            why: self.why.clone().or_else(|| other.why.clone()),
+            origin: Origin::all([self.origin.clone(), other.origin.clone()]),
+        }
+    }
+}
+
+impl Flow {
+    pub(super) fn possible(&self) -> bool {
+        self.cells.iter().any(|c| !c.hi.is_empty())
+    }
+
+    pub(super) fn unsure(&self) -> bool {
+        self.cells.iter().any(|c| c.lo.is_empty() && !c.hi.is_empty())
+    }
+
+    fn block(&mut self) {
+        for cell in &mut self.cells {
+            cell.lo = PacketSet::empty();
+            cell.hi = PacketSet::empty();
+        }
+    }
+
+    /// Nothing of it is sure any more.
+    pub(super) fn doubt(&mut self, why: Option<Why>) {
+        for cell in &mut self.cells {
+            cell.lo = PacketSet::empty();
+        }
+        if self.why.is_none() {
+            self.why = why;
+        }
+    }
+
+    /// A packet that gets through: surely if possible, else one that may.
+    pub(super) fn sample(&self) -> Option<(Packet, Assignment)> {
+        sample(&self.cells)
+    }
+
+    /// The destination is one unknown address: surely in are only sources that get in whichever address it is.
+    fn quantify(&mut self, outside: &AddrSet) {
+        for cell in &mut self.cells {
+            let sources = cell.lo.sources();
+            let always: Vec<Product> = cell.lo.products().iter().filter(|p| is_any_destination(p)).cloned().collect();
+            let surely = AddrSet::union_of(always.iter().map(|p| &p.src));
+            if !sources.is_subset(&surely) || !surely.is_subset(outside) {
+                let mut budget = Budget::new(1_000_000);
+                cell.lo = PacketSet::of(always, &mut budget).unwrap_or_else(|_| PacketSet::empty());
+                self.why.get_or_insert_with(|| Why::new(WhyCode::RuntimeContent, "own address"));
+            }
+        }
+    }
+}
+
+/// Whether a product leaves the destination open: nearly every public address of its family.
+fn is_any_destination(p: &Product) -> bool {
+    Class::of(&p.dst, &class::public()) == Class::Any
+}
+
+fn sample(cells: &[Cell]) -> Option<(Packet, Assignment)> {
+    let sure = cells.iter().find_map(|c| c.lo.witness().map(|p| (p, c.assignment.clone())));
+    sure.or_else(|| cells.iter().find_map(|c| c.hi.witness().map(|p| (p, c.assignment.clone()))))
+}
+
+/// What a filter leaves of a cell, one cell for each membership it distinguishes.
+fn narrowed(cell: &Cell, filter: &packet::Filter, budget: &mut Budget) -> Result<Vec<Cell>, packet::Exceeded> {
+    let mut parts = Vec::new();
+    for case in filter.cases(&cell.hi, budget)? {
+        let values = cell.assignment.values().iter().chain(case.assignment.values()).copied();
+        let conflict = cell.assignment.values().iter().any(|(v, b)| case.assignment.get(*v).is_some_and(|other| other != *b));
+        if !conflict {
+            let lo = case.accepted.lo.intersection(&cell.lo, budget)?;
+            parts.push(Cell { assignment: Assignment::of(values), lo, hi: case.accepted.hi });
+        }
+    }
+    Ok(parts)
+}
+
+/// Too many cells become one: surely in is what every cell is sure of, possibly in what any allows.
+fn melt(cells: Vec<Cell>, budget: &mut Budget) -> Vec<Cell> {
+    if cells.len() <= CELLS {
+        return cells;
+    }
+    let mut one = Cell { assignment: Assignment::open(), lo: PacketSet::any(), hi: PacketSet::empty() };
+    for cell in &cells {
+        match (one.lo.intersection(&cell.lo, budget), one.hi.union(&cell.hi, budget)) {
+            (Ok(lo), Ok(hi)) => (one.lo, one.hi) = (lo, hi),
+            _ => return vec![Cell { assignment: Assignment::open(), lo: PacketSet::empty(), hi: PacketSet::any() }],
+        }
+    }
+    vec![one]
+}
+
+/// Ports after a translation.
+pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
+    let before = resolve::union_of_terms(&rule.orig_svc);
+    match rule.to_port {
+        None => before,
+        Some(first) => {
+            // A range keeps its length; the first port decides.
+            let terms = rule.orig_svc.iter().map(|t| {
+                let shifted: Vec<(u16, u16)> =
+                    t.dst_ports.iter().map(|(a, b)| (first, first.saturating_add(b.saturating_sub(*a)))).collect();
+                resolve::block(&crate::ir::filter::SvcTerm { dst_ports: shifted, ..t.clone() }).0
+            });
+            terms.fold(Intervals::empty(), |acc, t| acc.union(&t))
+        }
+    }
+}
+
+fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
+    let spans = origin.spans();
+    let args = vec![listener.service.to_owned(), interface.to_owned(), ports_text(listener)];
+    let code = if matches!(origin, Origin::Default(_)) { "step.listens_by_default" } else { "step.listens" };
+    if spans.is_empty() {
+        vec![Step { span: listener.span, code, args }]
+    } else {
+        spans.into_iter().map(|s| Step { span: Some(s), code, args: args.clone() }).collect()
+    }
+}
+
+pub(super) fn witness(packet: &Packet) -> Witness {
+    let (source, destination): (IpAddr, IpAddr) = (packet.src, packet.dst);
+    let protocol: Cow<'static, str> = match packet.proto {
+        service::TCP => "tcp".into(),
+        service::UDP => "udp".into(),
+        service::ICMP | service::ICMPV6 => "icmp".into(),
+        p => p.to_string().into(),
+    };
+    let port = service::has_ports(packet.proto).then_some(packet.detail);
+    let shown = !destination.is_unspecified();
+    Witness { source, destination: shown.then_some(destination), protocol, port }
+}
+
+/// Records of kind `exposure`.
+pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
+    let device = cx.device();
+    let mut records = Vec::new();
+    for e in sheet.exposures {
+        let listener = &device.listeners.items[e.listener.0 as usize];
+        let interface = &device.interfaces[e.ingress.0 as usize];
+        let mut record = Record::new(&schema::EXPOSURE, format!("{} on {}", e.service, interface.name), e.span.or(Some(interface.span)));
+        let at = e.class.origin.clone();
+        record.word("plane", known_word(e.plane.word(), at.clone()));
+        record.word("service", known_word(e.service, at.clone()));
+        record.text("ports", ports_text(listener), listener.ports.origin.clone());
+        record.text("interface", interface.name.clone(), at.clone());
+        record.word("side", e.side.side.map(|s| Cow::Borrowed(trust::word(*s))));
+        record.word("side_kind", known_word(e.side.outside, e.side.side.origin.clone()));
+        record.word("family", known_word(e.family, at.clone()));
+        record.word("class", e.class.map(|c| Cow::Borrowed(class_word(*c))));
+        record.word("login_class", e.login_class.map(|c| Cow::Borrowed(class_word(*c))));
+        record.bool("latent", Fact::known(e.latent, at.clone()));
+        record.bool("admits_whole_net", Fact { value: e.admits_whole_net.clone(), origin: at.clone() });
+        record.bool("cleartext", listener.cleartext.clone());
+        record.bool("redirect_only", listener.redirect_only.clone());
+        record.bool("live", e.live.clone());
+        record.bool("peers_fixed", listener.peers_fixed.clone().unwrap_or_else(|| Fact::known(false, at.clone())));
+        record.chain = e.chain.clone();
+        record.witness = e.witness.clone();
+        records.push(record);
+    }
+    records.into_iter().for_each(|r| sheet.add(r));
+}

@@ -1,0 +1,93 @@
+//! The firmware's support: the version against dated end-of-support data. A product or train the data does not know is of
+//! unknown status, never supported.
+
+use super::{Context, Sheet, is_whole, known_word};
+use crate::ir::device::{Precision, Version};
+use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
+use crate::ir::record::{Record, Word};
+use crate::ir::schema;
+use jiff::civil::Date;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+/// End-of-support data; see `data/lifecycle.toml` for its sources and date.
+#[derive(Debug, Default, Deserialize)]
+pub struct Lifecycle {
+    /// Date of the newest source.
+    pub as_of: String,
+    /// Trains of software.
+    #[serde(default, rename = "train")]
+    pub trains: Vec<Train>,
+}
+
+/// A train of releases and the end of its support.
+#[derive(Debug, Deserialize)]
+pub struct Train {
+    /// Key of the product.
+    pub product: String,
+    /// Beginning of the versions meant, e.g. `7.2`.
+    pub train: String,
+    /// Last day of any support, `YYYY-MM-DD`; absent: still supported, no date announced.
+    #[serde(default)]
+    pub end: Option<String>,
+}
+
+/// The embedded data.
+pub fn lifecycle() -> &'static Lifecycle {
+    static DATA: OnceLock<Lifecycle> = OnceLock::new();
+    DATA.get_or_init(|| toml::from_str(include_str!("../../data/lifecycle.toml")).unwrap_or_default())
+}
+
+/// The train of a version: the longest that its numbers begin with.
+fn train_of<'d>(data: &'d Lifecycle, product: &str, version: &Version) -> Option<&'d Train> {
+    let parts = |t: &str| t.split('.').map(|p| p.parse().ok()).collect::<Option<Vec<u32>>>();
+    let fits = |t: &&Train| t.product == product && parts(&t.train).is_some_and(|p| version.parts.starts_with(&p));
+    data.trains.iter().filter(fits).max_by_key(|t| t.train.len())
+}
+
+/// The record of kind `firmware`; one for a box, none for its virtual parts.
+pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
+    let device = cx.device();
+    if !is_whole(device) && device.parent.is_some() {
+        return;
+    }
+    let version = device.identity.version.as_ref().filter(|v| v.precision != Precision::None);
+    let span = version.and_then(|v| v.span).or(device.span);
+    let at = span.map_or_else(|| Origin::inferred("infer.device", []), Origin::Written);
+    let unknown =
+        |about: String| Fact { value: Val::Unknown(Why::at(WhyCode::NotExported, about, span.into_iter().collect())), origin: at.clone() };
+    let shown = format!("{} {}", device.identity.product, version.map_or("", |v| v.text.as_str()));
+    let mut record = Record::new(&schema::FIRMWARE, shown.trim().to_owned(), span);
+    let precision = match version.map(|v| v.precision) {
+        Some(Precision::Exact) => "exact",
+        Some(Precision::Train) => "train",
+        _ => "none",
+    };
+    let train = version.and_then(|v| train_of(lifecycle(), &device.identity.lifecycle_key, v));
+    let as_of: Option<Date> = cx.settings.as_of.parse().ok();
+    let end: Option<Date> = train.and_then(|t| t.end.as_deref()).and_then(|d| d.parse().ok());
+    let status: Fact<Word> = match (train, end, as_of) {
+        (Some(_), Some(end), Some(today)) if end < today => known_word("past", at.clone()),
+        (Some(_), Some(end), Some(today)) => {
+            let near = today.checked_add(jiff::Span::new().months(12)).is_ok_and(|limit| end <= limit);
+            known_word(if near { "near" } else { "supported" }, at.clone())
+        }
+        (Some(_), None, _) => known_word("supported", at.clone()),
+        _ => unknown(format!("{} ({})", device.identity.product, version.map_or("?", |v| v.text.as_str()))),
+    };
+    record.bool("known", Fact::known(version.is_some(), at.clone()));
+    record.word("precision", known_word(precision, at.clone()));
+    record.text("version", version.map_or(String::new(), |v| v.text.clone()), at.clone());
+    record.word("os_status", status);
+    record.text("os_date", train.and_then(|t| t.end.clone()).unwrap_or_default(), at.clone());
+    // Hardware dates are per model and not part of the data yet: unknown, never supported.
+    let hardware: Fact<Word> = unknown(device.identity.model.clone().unwrap_or_else(|| device.identity.product.clone()));
+    record.word("hw_status", hardware);
+    record.text("hw_date", "", at.clone());
+    let update = device.update.as_ref();
+    record.bool("auto_update", update.map_or_else(|| unknown("update".into()).map(|_: &Word| false), |u| u.on.clone()));
+    record.bool("can_update", update.map_or_else(|| unknown("update".into()).map(|_: &Word| false), |u| u.can.clone()));
+    let _ = Cow::<'static, str>::Borrowed("");
+    sheet.add(record);
+}

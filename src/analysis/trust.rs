@@ -1,0 +1,165 @@
+//! Which side an interface is on. Signs come from dialects, statements from a person; here they are weighed.
+//!
+//! A person's statement wins. Else the strongest signs decide; where strong ones disagree, untrusted wins and both are shown.
+//! A name alone never makes an interface trusted. A gateway on which no untrusted side can be found is an excerpt or a riddle:
+//! then every side is unknown, so that exposure is undetermined and never passes on nothing.
+
+use super::Context;
+use crate::ir::fact::{Fact, Origin, Why, WhyCode};
+use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::record::Step;
+use crate::packet::class;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The judged side of an interface.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The side; unknown when nothing tells.
+    pub side: Fact<SidePointer>,
+    /// What kind of outside: `internet` or `closed_network`; `none` for other sides.
+    pub outside: &'static str,
+    /// Sentences that say why.
+    pub steps: Vec<Step>,
+}
+
+impl Side {
+    /// Whether the side is untrusted.
+    pub fn untrusted(&self) -> Fact<bool> {
+        self.side.map(|s| *s == SidePointer::Untrusted)
+    }
+
+    /// Whether the side is trusted.
+    pub fn trusted(&self) -> Fact<bool> {
+        self.side.map(|s| *s == SidePointer::Trusted)
+    }
+
+    /// Whether it can be untrusted.
+    pub fn maybe_untrusted(&self) -> bool {
+        !self.untrusted().value.is_false()
+    }
+}
+
+/// The word predicates see.
+pub fn word(side: SidePointer) -> &'static str {
+    match side {
+        SidePointer::Untrusted => "untrusted",
+        SidePointer::Trusted => "trusted",
+        SidePointer::Tunnel => "tunnel",
+        SidePointer::RemoteAccess => "remote_access",
+    }
+}
+
+/// The sides of all interfaces, by index.
+pub fn sides(cx: &Context<'_>) -> Vec<Side> {
+    let device = cx.device();
+    let mut sides: Vec<Side> = device.interfaces.iter().map(|i| judge(cx, i)).collect();
+    let outside = sides.iter().any(|s| s.untrusted().value.is_true());
+    if outside {
+        for (interface, side) in device.interfaces.iter().zip(&mut sides) {
+            if side.side.value.known().is_none() && has_only_private(interface) {
+                let origin = Origin::inferred("infer.private_beside_outside", [Origin::Written(interface.span)]);
+                side.side = Fact::known(SidePointer::Trusted, origin);
+                side.steps.push(Step {
+                    span: Some(interface.span),
+                    code: "sign.private_beside_outside",
+                    args: vec![interface.name.clone()],
+                });
+            }
+        }
+    } else if !sides.iter().any(|s| s.side.value.known().is_none()) {
+        // All inside, nothing outside: what faces the Internet is not in this export.
+        for (interface, side) in device.interfaces.iter().zip(&mut sides) {
+            if side.trusted().value.is_true() && !side.steps.iter().any(|s| s.code == "sign.stated_trusted") {
+                *side = unknown(interface);
+            }
+        }
+    }
+    for (ix, side) in sides.iter_mut().enumerate() {
+        if side.untrusted().value.is_true() {
+            side.outside = kind_of_outside(cx, InterfaceIx(ix as u32));
+        }
+    }
+    sides
+}
+
+fn unknown(interface: &Interface) -> Side {
+    Side { side: Fact::unknown(Why::at(WhyCode::Site, interface.name.clone(), vec![interface.span])), outside: "none", steps: Vec::new() }
+}
+
+fn judge(cx: &Context<'_>, interface: &Interface) -> Side {
+    let stated = |side, code: &'static str| {
+        let origin = Origin::Stated(Arc::from(interface.name.as_str()));
+        Side {
+            side: Fact::known(side, origin),
+            outside: "none",
+            steps: vec![Step { span: None, code, args: vec![interface.name.clone()] }],
+        }
+    };
+    if cx.stated.untrusted.contains(&interface.name) {
+        return stated(SidePointer::Untrusted, "sign.stated_untrusted");
+    }
+    if cx.stated.trusted.contains(&interface.name) {
+        return stated(SidePointer::Trusted, "sign.stated_trusted");
+    }
+    let strongest = interface.signs.iter().map(|s| s.strength).max();
+    let best: Vec<&TrustSign> = interface.signs.iter().filter(|s| Some(s.strength) == strongest).collect();
+    let points = |to: SidePointer| best.iter().any(|s| s.points_to == to);
+    let carrier = points(SidePointer::Untrusted) && strongest == Some(SignStrength::Strong);
+    let by_kind = match interface.kind {
+        InterfaceKind::RemoteAccess => Some(SidePointer::RemoteAccess),
+        // A tunnel that carries the default route is the Internet line itself.
+        InterfaceKind::Tunnel if !carrier => Some(SidePointer::Tunnel),
+        _ => None,
+    };
+    if let Some(side) = by_kind {
+        return Side { side: Fact::written(side, interface.span), outside: "none", steps: Vec::new() };
+    }
+    let side = if points(SidePointer::Untrusted) {
+        SidePointer::Untrusted
+    } else if points(SidePointer::Trusted) && strongest > Some(SignStrength::Weak) {
+        SidePointer::Trusted
+    } else if points(SidePointer::Trusted) {
+        return unknown(interface);
+    } else {
+        match best.first() {
+            Some(sign) => sign.points_to,
+            None => return unknown(interface),
+        }
+    };
+    // Signs of either way are shown; what decides are the strongest that point to the side chosen.
+    let step = |s: &TrustSign| Step { span: s.origin.spans().first().copied(), code: s.code, args: vec![interface.name.clone()] };
+    let deciding: Vec<Origin> = best.iter().filter(|s| s.points_to == side).map(|s| s.origin.clone()).collect();
+    let origin = match strongest {
+        Some(SignStrength::Strong) if best.iter().all(|s| s.points_to == side) => Origin::all(deciding),
+        _ => Origin::inferred("infer.side", deciding),
+    };
+    let mut steps: Vec<Step> = best.iter().filter(|s| s.points_to == side).map(|s| step(s)).collect();
+    steps.extend(interface.signs.iter().filter(|s| s.points_to != side && s.strength == SignStrength::Strong).map(step));
+    Side { side: Fact::known(side, origin), outside: "none", steps }
+}
+
+fn is_private(address: &Address) -> bool {
+    address.net.get().is_some_and(|net| class::private().contains(net.addr))
+}
+
+fn has_only_private(interface: &Interface) -> bool {
+    let v4: Vec<&Address> = interface.addresses.iter().filter(|a| !a.v6).collect();
+    !v4.is_empty() && v4.iter().all(|a| a.how == AddressHow::Static && is_private(a))
+}
+
+/// Private static addressing without source translation on it: a carrier's closed network rather than the Internet.
+fn kind_of_outside(cx: &Context<'_>, ix: InterfaceIx) -> &'static str {
+    let device = cx.device();
+    let translated =
+        device.nat.source_nat_on.iter().any(|(i, _)| *i == ix) || device.nat.unmatched.iter().any(|u| u.ingress.covers(ix) != Some(false));
+    match device.interfaces.get(ix.0 as usize) {
+        Some(i) if has_only_private(i) && !translated => "closed_network",
+        _ => "internet",
+    }
+}
+
+/// The box's own addresses of one family on an interface; `None` among them stands for one that the export does not show.
+pub fn own_addresses(interface: &Interface, v6: bool) -> Vec<Option<IpAddr>> {
+    interface.addresses.iter().filter(|a| a.v6 == v6).map(|a| a.net.get().map(|n| n.addr)).collect()
+}
