@@ -6,5 +6,6 @@ pub mod dialect;
 pub mod finding;
 pub mod ir;
 pub mod packet;
+pub mod rule;
 pub mod source;
 pub mod syntax;
