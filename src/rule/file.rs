@@ -12,6 +12,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
+use crate::finding::Severity;
 use crate::ir::record::Record;
 use crate::ir::schema::Kind;
 use crate::rule::error::RuleError;
@@ -46,17 +47,6 @@ pub struct Rule {
     pub examples: Vec<Example>,
 }
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Hardening, or context an engineer wants.
-    Note,
-    /// An item of the notices or the checklist is not met.
-    Warning,
-    /// An attacker on the Internet can use it now, or a notice calls it extremely dangerous.
-    Error,
-}
-
 /// A rule's place in life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -87,6 +77,8 @@ pub struct Subject {
     pub message: Both<Template>,
     /// Other sentences, see [`Subject::message`].
     pub variants: Vec<Variant>,
+    /// Subjects that are collected into one finding of the device, by the first condition that holds.
+    pub groups: Vec<Group>,
 }
 
 /// A severity for some subjects.
@@ -158,6 +150,17 @@ pub struct Example {
     pub quiet: Option<String>,
 }
 
+/// Findings of a kind that are collected into one for the device.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// When a subject belongs to it.
+    pub when: Predicate,
+    /// Severity of the one finding.
+    pub severity: Severity,
+    /// Its message; placeholders are those of its first subject.
+    pub message: Both<Template>,
+}
+
 impl Rule {
     /// Reads and checks a rule file. Errors: every mistake found, in the order of the file.
     pub fn load(text: &str) -> Result<Rule, Vec<RuleError>> {
@@ -196,11 +199,6 @@ impl Subject {
         let variant = self.variants.iter().find(|v| v.when.eval(it, device).value.is_true());
         variant.map_or(&self.message, |v| &v.message)
     }
-}
-
-impl Severity {
-    /// The words rule files use, worst first.
-    pub const WORDS: [(&'static str, Severity); 3] = [("error", Severity::Error), ("warning", Severity::Warning), ("note", Severity::Note)];
 }
 
 impl Status {

@@ -6,11 +6,14 @@
 use super::place::locate;
 use super::raw::{Placed, RawConstant, RawRule, RawTexts};
 use super::template::{Template, stray_placeholder};
-use super::{Both, Example, GroupBy, Level, Reference, Rule, Severity, Status, Subject, Texts, Variant};
+use super::{Both, Example, Group, GroupBy, Level, Reference, Rule, Status, Subject, Texts, Variant};
+use crate::finding::Severity;
 use crate::ir::schema::{self, Kind};
 use crate::rule::error::{Key, RuleError, keys};
 use crate::rule::predicate::{self, Constant, Constants, Predicate};
 use std::collections::BTreeSet;
+
+const SEVERITIES: [(&str, Severity); 3] = [("error", Severity::Error), ("warning", Severity::Warning), ("note", Severity::Note)];
 
 /// Checks a rule whose shape was read with these mistakes; gives it, or all mistakes in the order of the file, each once.
 pub(super) fn check(raw: &RawRule, text: &str, errors: Vec<RuleError>) -> Result<Rule, Vec<RuleError>> {
@@ -48,7 +51,7 @@ impl Checker<'_> {
         self.constants(raw);
         self.patterns(raw);
         let status = raw.status.as_ref().and_then(|p| self.chosen(p, &Status::WORDS));
-        let severity = raw.severity.as_ref().and_then(|p| self.chosen(p, &Severity::WORDS));
+        let severity = raw.severity.as_ref().and_then(|p| self.chosen(p, &SEVERITIES));
         let kinds = self.kinds(&raw.subject);
         let subjects: Vec<Option<Subject>> = kinds.iter().map(|kind| self.subject(raw, kind)).collect();
         let texts = self.texts(raw, &kinds);
@@ -147,7 +150,7 @@ impl Checker<'_> {
         let levels: Vec<Option<Level>> = (raw.level.iter())
             .map(|level| {
                 let when = level.when.as_ref().and_then(|p| self.predicate(p, kind));
-                let severity = level.severity.as_ref().and_then(|p| self.chosen(p, &Severity::WORDS));
+                let severity = level.severity.as_ref().and_then(|p| self.chosen(p, &SEVERITIES));
                 Some(Level { when: when?, severity: severity? })
             })
             .collect();
@@ -165,6 +168,14 @@ impl Checker<'_> {
                 Some(Variant { when: when?, message: message? })
             })
             .collect();
+        let groups: Vec<Option<Group>> = (raw.group.iter())
+            .map(|group| {
+                let when = group.when.as_ref().and_then(|p| self.predicate(p, kind));
+                let severity = group.severity.as_ref().and_then(|p| self.chosen(p, &SEVERITIES));
+                let message = self.messages(&group.ja, &group.en, kind);
+                Some(Group { when: when?, severity: severity?, message: message? })
+            })
+            .collect();
         Some(Subject {
             kind,
             applies: applies.map_or(Some(None), |a| a.map(Some))?,
@@ -174,6 +185,7 @@ impl Checker<'_> {
             group_by: group_by.map_or(Some(None), |g| g.map(Some))?,
             message: message?,
             variants: variants.into_iter().collect::<Option<_>>()?,
+            groups: groups.into_iter().collect::<Option<_>>()?,
         })
     }
 

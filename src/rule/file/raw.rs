@@ -42,6 +42,7 @@ pub struct RawRule {
     pub ja: Option<RawTexts>,
     pub en: Option<RawTexts>,
     pub variant: Vec<RawVariant>,
+    pub group: Vec<RawGroup>,
     pub example: Vec<RawExample>,
 }
 
@@ -88,6 +89,16 @@ pub struct RawTexts {
 #[allow(missing_docs)]
 pub struct RawVariant {
     pub when: Option<Placed>,
+    pub ja: Option<Placed>,
+    pub en: Option<Placed>,
+}
+
+/// A `[[group]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct RawGroup {
+    pub when: Option<Placed>,
+    pub severity: Option<Placed>,
     pub ja: Option<Placed>,
     pub en: Option<Placed>,
 }
@@ -157,6 +168,12 @@ impl<'t> Reader<'t> {
             en: self.language(&mut s, "en"),
             variant: self.tables(&mut s, "variant", |r, s| RawVariant {
                 when: r.required(s, "when"),
+                ja: r.in_language(s, "ja"),
+                en: r.in_language(s, "en"),
+            }),
+            group: self.tables(&mut s, "group", |r, s| RawGroup {
+                when: r.required(s, "when"),
+                severity: r.required(s, "severity"),
                 ja: r.in_language(s, "ja"),
                 en: r.in_language(s, "en"),
             }),

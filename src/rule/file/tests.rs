@@ -2,6 +2,7 @@
 
 use super::raw::RawRule;
 use super::*;
+use crate::finding::Severity;
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::schema;
 use proptest::prelude::*;
