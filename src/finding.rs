@@ -2,7 +2,8 @@
 //! and neither knows the other.
 
 use crate::ir::record::Witness;
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Masked, Span};
+use std::sync::Arc;
 
 /// The language of everything a user reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,13 +76,35 @@ impl Confidence {
     }
 }
 
+/// A place as people count: lines and columns from 1, columns in characters of the decoded text, the end one past the last character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// First line.
+    pub line: usize,
+    /// First column.
+    pub column: usize,
+    /// Last line.
+    pub end_line: usize,
+    /// Column after the last character.
+    pub end_column: usize,
+}
+
 /// A place and what to say about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
     /// The place; `None` when the statement rests on a line that is not there.
     pub span: Option<Span>,
+    /// The same place as people count. Filled in once the file's lines are known.
+    pub place: Option<Place>,
     /// The sentence.
     pub text: String,
+}
+
+impl Label {
+    /// A label whose place is not counted yet.
+    pub fn new(span: Option<Span>, text: impl Into<String>) -> Label {
+        Label { span, place: None, text: text.into() }
+    }
 }
 
 /// What to do about a finding.
@@ -237,7 +260,7 @@ pub struct FileError {
 pub struct FileReport {
     /// Path as the user gave it; members of archives as `archive.zip!/member`.
     pub path: String,
-    /// Index of the decoded text in [`Report::texts`].
+    /// Index of the masked text in [`Report::excerpts`].
     pub file: FileId,
     /// Dialect; `None` when the file was refused.
     pub dialect: Option<String>,
@@ -251,4 +274,46 @@ pub struct FileReport {
     pub errors: Vec<FileError>,
     /// Whether the file could be judged at all.
     pub readable: bool,
+}
+
+/// Counts over a whole run. Suppressed findings are counted apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Exports looked at.
+    pub files: usize,
+    /// Devices in them.
+    pub devices: usize,
+    /// Findings that are errors.
+    pub error: usize,
+    /// Findings that are warnings.
+    pub warning: usize,
+    /// Findings that are notes.
+    pub note: usize,
+    /// Accepted findings.
+    pub suppressed: usize,
+    /// Outcomes that cannot be told.
+    pub undetermined: usize,
+    /// Files that could not be judged.
+    pub unreadable: usize,
+}
+
+/// Everything a run says.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Audit date, `YYYY-MM-DD`.
+    pub as_of: String,
+    /// Date of the newest source of the lifecycle data, `YYYY-MM-DD`.
+    pub data_as_of: String,
+    /// Language of all texts in it.
+    pub lang: Lang,
+    /// In the order of their paths.
+    pub files: Vec<FileReport>,
+    /// Masked texts by file; the only way configuration text reaches an output. `None` where no output needs it.
+    pub excerpts: Vec<Option<Arc<Masked>>>,
+    /// What is to be said about the run as a whole: stale or expired suppressions, old data.
+    pub notices: Vec<String>,
+    /// Counts.
+    pub totals: Totals,
 }

@@ -9,3 +9,4 @@ pub mod packet;
 pub mod rule;
 pub mod source;
 pub mod syntax;
+pub mod texts;

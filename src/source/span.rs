@@ -1,5 +1,5 @@
 //! Places in source text. A [`Span`] is a half-open byte range of the *decoded* text of one file;
-//! nothing else in the program counts bytes, and only the line index turns them into lines and columns.
+//! nothing else in the program counts bytes, and only [`super::LineIndex`] turns them into lines and columns.
 
 /// Index of a file in the run's list of sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

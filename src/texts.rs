@@ -1,0 +1,69 @@
+//! Sentences a user reads, in Japanese and English, from `texts/*.toml`. Code holds keys, never sentences.
+//!
+//! A text is any table with the strings `ja` and `en`; its key is the file's name and the path to the table, joined by dots.
+//! Placeholders are `{0}`, `{1}` or named ones; a value is put in as it is.
+
+use crate::finding::Lang;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+mod embedded;
+
+/// All sentences, in both languages.
+#[derive(Debug, Default)]
+pub struct Texts {
+    by_key: HashMap<String, (String, String)>,
+}
+
+/// The embedded sentences. A test checks that every file can be read; one that cannot would leave its keys without text.
+pub fn texts() -> &'static Texts {
+    static TEXTS: OnceLock<Texts> = OnceLock::new();
+    TEXTS.get_or_init(|| {
+        let mut texts = Texts::default();
+        for (name, text) in embedded::FILES {
+            if let Ok(table) = text.parse::<toml::Table>() {
+                texts.collect(name, &table);
+            }
+        }
+        texts
+    })
+}
+
+impl Texts {
+    fn collect(&mut self, prefix: &str, table: &toml::Table) {
+        if let (Some(toml::Value::String(ja)), Some(toml::Value::String(en))) = (table.get("ja"), table.get("en")) {
+            self.by_key.insert(prefix.to_owned(), (ja.clone(), en.clone()));
+        }
+        for (key, value) in table {
+            if let toml::Value::Table(inner) = value {
+                self.collect(&format!("{prefix}.{key}"), inner);
+            }
+        }
+    }
+
+    /// The text of a key, if there is one.
+    pub fn find(&self, lang: Lang, key: &str) -> Option<&str> {
+        self.by_key.get(key).map(|(ja, en)| if lang == Lang::Ja { ja.as_str() } else { en.as_str() })
+    }
+
+    /// The text of a key; the key itself when there is none, so that a gap is seen and nothing is lost.
+    pub fn get<'a>(&'a self, lang: Lang, key: &'a str) -> &'a str {
+        self.find(lang, key).unwrap_or(key)
+    }
+
+    /// The text of a key with `{0}`, `{1}` ... filled in.
+    pub fn fill(&self, lang: Lang, key: &str, args: &[&str]) -> String {
+        let mut text = self.get(lang, key).to_owned();
+        for (ix, arg) in args.iter().enumerate() {
+            text = text.replace(&format!("{{{ix}}}"), arg);
+        }
+        text
+    }
+
+    /// Every key, sorted, for tests and documentation.
+    pub fn keys(&self) -> Vec<&str> {
+        let mut keys: Vec<&str> = self.by_key.keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        keys
+    }
+}
