@@ -4,6 +4,7 @@
 pub mod analysis;
 pub mod dialect;
 pub mod finding;
+pub mod fleet;
 pub mod ir;
 pub mod packet;
 pub mod rule;

@@ -13,6 +13,7 @@ mod embedded;
 #[derive(Debug, Default)]
 pub struct Texts {
     by_key: HashMap<String, (String, String)>,
+    aliases: HashMap<String, String>,
 }
 
 /// The embedded sentences. A test checks that every file can be read; one that cannot would leave its keys without text.
@@ -35,8 +36,12 @@ impl Texts {
             self.by_key.insert(prefix.to_owned(), (ja.clone(), en.clone()));
         }
         for (key, value) in table {
-            if let toml::Value::Table(inner) = value {
-                self.collect(&format!("{prefix}.{key}"), inner);
+            match value {
+                toml::Value::Table(inner) => self.collect(&format!("{prefix}.{key}"), inner),
+                toml::Value::String(other) if key != "ja" && key != "en" => {
+                    self.aliases.insert(format!("{prefix}.{key}"), other.clone());
+                }
+                _ => {}
             }
         }
     }
@@ -44,6 +49,11 @@ impl Texts {
     /// The text of a key, if there is one.
     pub fn find(&self, lang: Lang, key: &str) -> Option<&str> {
         self.by_key.get(key).map(|(ja, en)| if lang == Lang::Ja { ja.as_str() } else { en.as_str() })
+    }
+
+    /// What a table of aliases says for a name.
+    pub fn alias(&self, table: &str, name: &str) -> Option<&str> {
+        self.aliases.get(&format!("{table}.{name}")).map(String::as_str)
     }
 
     /// The text of a key; the key itself when there is none, so that a gap is seen and nothing is lost.

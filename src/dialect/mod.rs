@@ -23,17 +23,6 @@ pub struct Input<'a> {
     pub grammar: &'a Grammar,
     /// The part of the text that this export is.
     pub range: Range<usize>,
-    /// Facts a person states for this file (which interfaces face outside ...).
-    pub stated: &'a Stated,
-}
-
-/// What a person states about a device, from `sekisho.toml`.
-#[derive(Clone, Debug, Default)]
-pub struct Stated {
-    /// Names of interfaces that face a network the facility does not run.
-    pub untrusted: Vec<String>,
-    /// Names of interfaces that face the facility's own networks.
-    pub trusted: Vec<String>,
 }
 
 /// An appliance.

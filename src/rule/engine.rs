@@ -149,14 +149,14 @@ impl Engine<'_> {
                     }
                 }
                 for row in weak {
-                    push_new(&mut reasons, self.texts().fill(self.lang, "reasons.unverified_default", &[&row.key, &row.value]));
+                    push_new(&mut reasons, self.texts().fill(self.lang, "run.outcome.unverified_default", &[&row.key, &row.value]));
                 }
                 reasons.truncate(REASONS);
                 outcome.evidence.truncate(EVIDENCE);
                 outcome.reason = Some(reasons.join(" "));
             }
             OutcomeKind::NotApplicable => {
-                outcome.reason = Some(self.texts().get(self.lang, "reasons.no_subject").to_owned());
+                outcome.reason = Some(self.texts().get(self.lang, "run.outcome.no_subject").to_owned());
                 outcome.evidence.extend(empty.iter().flat_map(|o| o.spans()).take(1).map(|s| Label::new(Some(s), String::new())));
             }
         }
@@ -174,9 +174,9 @@ impl Engine<'_> {
     /// The sentence of a reason for not knowing.
     pub fn reason(&self, why: &Why) -> String {
         let key = format!("reasons.{}", why.code().key());
-        let about = match self.texts().find(self.lang, &format!("words.topic.{}", why.about())) {
+        let about = match self.texts().find(self.lang, &format!("words.complete.{}", why.about())) {
             Some(topic) => topic.to_owned(),
-            None if why.about().is_empty() => self.texts().get(self.lang, "reasons.this").to_owned(),
+            None if why.about().is_empty() => return self.texts().get(self.lang, &format!("{key}.bare")).to_owned(),
             None => why.about().to_owned(),
         };
         self.texts().get(self.lang, &key).replace("{about}", &about)
@@ -352,37 +352,35 @@ fn fill_commands(commands: &str, record: &Record) -> String {
 
 impl Wording for Engine<'_> {
     fn word(&self, field: &str, word: &str) -> String {
-        let field = match field {
-            "login_class" | "exposure_class" => "class",
-            f => f,
-        };
+        // Fields that share their words with another name it in the table.
+        let field = self.texts().alias("words.same_as", field).unwrap_or(field);
         self.texts().find(self.lang, &format!("words.{field}.{word}")).unwrap_or(word).to_owned()
     }
 
     fn duration(&self, seconds: i64) -> String {
         let (n, unit) = match seconds {
-            NEVER => return self.texts().get(self.lang, "words.duration.never").to_owned(),
+            NEVER => return self.texts().get(self.lang, "ui.duration.never").to_owned(),
             s if s >= 86_400 && s % 3600 == 0 => (s / 3600, "hours"),
             s if s >= 3600 && s % 3600 == 0 => (s / 3600, "hours"),
             s if s >= 60 && s % 60 == 0 => (s / 60, "minutes"),
             s => (s, "seconds"),
         };
-        self.texts().fill(self.lang, &format!("words.duration.{unit}"), &[&n.to_string()])
+        self.texts().fill(self.lang, &format!("ui.duration.{unit}"), &[&n.to_string()])
     }
 
     fn unknown(&self) -> String {
-        self.texts().get(self.lang, "words.value.unknown").to_owned()
+        self.texts().get(self.lang, "ui.value.unknown").to_owned()
     }
 
     fn list(&self, items: &[String]) -> String {
         if items.is_empty() {
-            return self.texts().get(self.lang, "words.value.nothing").to_owned();
+            return self.texts().get(self.lang, "ui.value.nothing").to_owned();
         }
-        items.join(self.texts().get(self.lang, "words.value.separator"))
+        items.join(self.texts().get(self.lang, "ui.value.separator"))
     }
 
     fn yes_no(&self, value: bool) -> String {
-        self.texts().get(self.lang, if value { "words.value.yes" } else { "words.value.no" }).to_owned()
+        self.texts().get(self.lang, if value { "ui.value.yes" } else { "ui.value.no" }).to_owned()
     }
 }
 

@@ -1,0 +1,9 @@
+//! Many files: finding them, judging each, putting the whole together.
+//!
+//! The only room besides `cli` that touches the file system, and only in [`discover`]. Results are in the order of the paths
+//! whatever the number of threads; one bad file never stops a run.
+
+pub mod config;
+pub mod discover;
+pub mod run;
+pub mod suppress;

@@ -1,0 +1,363 @@
+//! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
+
+use crate::analysis::{self, Settings, Stated};
+use crate::dialect::{self, detect, grammar::Grammar};
+use crate::finding::{CoverageCount, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
+use crate::ir::device::Device;
+use crate::ir::record::FactSheet;
+use crate::rule::engine::{ActionText, Engine};
+use crate::rule::file::Rule;
+use crate::source::{self, FileId, Limits, Masked, Member, Source, Span};
+use crate::texts::texts;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What a run is told.
+pub struct Options<'a> {
+    /// Language of the report.
+    pub lang: Lang,
+    /// Audit date, `YYYY-MM-DD`.
+    pub as_of: String,
+    /// The dialect of every file, where the user says it.
+    pub dialect: Option<String>,
+    /// The rules.
+    pub rules: &'a [Rule],
+    /// Key of this run for fingerprints of secrets.
+    pub run_key: Arc<[u8; 32]>,
+    /// Whether an output needs excerpts of the configuration.
+    pub excerpts: bool,
+    /// What a person states about a file, and the dialect they state for it.
+    pub stated: &'a (dyn Fn(&str) -> (Stated, Option<String>) + Sync),
+}
+
+/// A file to judge. Read when its turn comes, so that a run over thousands holds only a few.
+pub struct Input<'a> {
+    /// Name to show.
+    pub name: String,
+    /// Whether the user named it; what was only found in a folder may be something else and is then passed over.
+    pub named: bool,
+    /// Reads it.
+    pub read: Box<dyn Fn() -> std::io::Result<Vec<u8>> + Send + Sync + 'a>,
+}
+
+/// Largest file that is opened: 256 MiB.
+pub const LARGEST: u64 = 256 << 20;
+
+/// Recovered places reported for one file; more are counted.
+const PROBLEMS: usize = 20;
+
+/// Judges every input; results in their order.
+pub fn check(inputs: &[Input<'_>], options: &Options<'_>) -> Report {
+    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> = inputs.par_iter().map(|input| guarded(input, options)).collect();
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        as_of: options.as_of.clone(),
+        data_as_of: analysis::firmware::lifecycle().as_of.clone(),
+        lang: options.lang,
+        files: Vec::new(),
+        excerpts: Vec::new(),
+        notices: Vec::new(),
+        totals: Totals::default(),
+    };
+    for (mut file, masked) in judged.into_iter().flatten() {
+        renumber(&mut file, FileId(report.excerpts.len() as u32));
+        report.files.push(file);
+        report.excerpts.push(masked);
+    }
+    report
+}
+
+/// Counts what a finished report holds; to be called when nothing changes any more.
+pub fn count(report: &mut Report) {
+    let mut totals = Totals { files: report.files.len(), ..Totals::default() };
+    for file in &report.files {
+        totals.unreadable += usize::from(!file.readable);
+        totals.devices += file.devices.len();
+        for device in &file.devices {
+            totals.undetermined += device.outcomes.iter().filter(|o| o.kind == OutcomeKind::Undetermined).count();
+            for finding in &device.findings {
+                match (&finding.suppressed, finding.severity) {
+                    (Some(_), _) => totals.suppressed += 1,
+                    (None, Severity::Error) => totals.error += 1,
+                    (None, Severity::Warning) => totals.warning += 1,
+                    (None, Severity::Note) => totals.note += 1,
+                }
+            }
+        }
+    }
+    report.totals = totals;
+}
+
+/// Keeps only findings and outcomes of these rules (ids or names).
+pub fn only(report: &mut Report, rules: &[String]) {
+    if rules.is_empty() {
+        return;
+    }
+    let wanted = |id: &str, name: &str| rules.iter().any(|r| r == id || r == name);
+    for device in report.files.iter_mut().flat_map(|f| &mut f.devices) {
+        device.findings.retain(|f| wanted(&f.rule, &f.name));
+        device.outcomes.retain(|o| wanted(&o.rule, &o.name));
+    }
+}
+
+fn renumber(file: &mut FileReport, id: FileId) {
+    file.file = id;
+    let fix = |label: &mut Label| label.span = label.span.map(|s| Span { file: id, ..s });
+    for device in &mut file.devices {
+        for finding in &mut device.findings {
+            fix(&mut finding.primary);
+            finding.related.iter_mut().for_each(fix);
+        }
+        device.outcomes.iter_mut().flat_map(|o| &mut o.evidence).for_each(fix);
+    }
+}
+
+fn refused(path: &str, lang: Lang, key: &str, args: &[&str]) -> FileReport {
+    let help = texts().find(lang, &format!("{key}_help")).map(|_| texts().fill(lang, &format!("{key}_help"), args));
+    FileReport {
+        path: path.to_owned(),
+        file: FileId(0),
+        dialect: None,
+        encoding: String::new(),
+        coverage: CoverageCount::default(),
+        devices: Vec::new(),
+        errors: vec![FileError { line: None, message: texts().fill(lang, key, args), help }],
+        readable: false,
+    }
+}
+
+/// Judges one input. A fault of our own is reported for this file and stops no other.
+fn guarded(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    catch_unwind(AssertUnwindSafe(|| judge_input(input, options))).unwrap_or_else(|_| {
+        let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
+        report.encoding = INTERNAL.to_owned();
+        vec![(report, None)]
+    })
+}
+
+/// Marks a file on which the program itself failed.
+pub const INTERNAL: &str = "internal-fault";
+
+fn judge_input(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    let bytes = match (input.read)() {
+        Ok(bytes) if bytes.len() as u64 > LARGEST => {
+            return vec![(refused(&input.name, options.lang, "run.refused.too_large", &["256 MiB"]), None)];
+        }
+        Ok(bytes) => bytes,
+        Err(error) => return vec![(refused(&input.name, options.lang, "run.refused.unreadable", &[&error.to_string()]), None)],
+    };
+    let opened = source::open(&input.name, bytes, &Limits::STANDARD);
+    let mut reports = Vec::new();
+    for member in opened.members {
+        let name = member.name.clone();
+        // What a folder or an archive holds beside configurations is not our business.
+        let inside = name != input.name;
+        reports.extend(judge_member(member, input.named && !inside, options));
+    }
+    for problem in opened.problems {
+        let key = format!("run.refused.{}", problem.error.key().replace(['.', '-'], "_"));
+        reports.push((refused(&problem.name, options.lang, &key, &[&problem.name]), None));
+    }
+    reports
+}
+
+fn judge_member(member: Member, named: bool, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    let path = member.name.clone();
+    let lang = options.lang;
+    let source = match Source::from_member(FileId(0), member) {
+        Ok(source) => source,
+        Err(_) if !named => return Vec::new(),
+        Err(r) => {
+            return vec![(refused(&path, lang, &format!("run.refused.{}", r.refusal.key().replace(['.', '-'], "_")), &[&path]), None)];
+        }
+    };
+    let (stated, stated_dialect) = (options.stated)(&path);
+    let wanted = options.dialect.clone().or_else(|| in_file_dialect(source.clean())).or(stated_dialect);
+    judge_text(source, named, wanted.as_deref(), &stated, options)
+}
+
+/// `# sekisho: dialect=fortios` in one of the first lines.
+fn in_file_dialect(text: &str) -> Option<String> {
+    let line = text.lines().take(20).find(|l| l.contains("sekisho: dialect="))?;
+    let name: String = line.split("sekisho: dialect=").nth(1)?.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    (!name.is_empty()).then_some(name)
+}
+
+/// Everything learnt about one export before rules see it; `dump` prints it.
+pub struct Analysed {
+    /// Position of the dialect in the registry.
+    pub dialect: usize,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// Their fact sheets.
+    pub sheets: Vec<FactSheet>,
+    /// Places where the parser had to recover.
+    pub problems: Vec<crate::syntax::tree::Problem>,
+    /// Places of secrets.
+    pub secrets: Vec<Span>,
+}
+
+/// Reads and analyses one export of a known dialect.
+pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &Settings) -> Option<Analysed> {
+    let grammar = dialect::grammar(dialect)?;
+    let implementation = *dialect::all().get(dialect)?;
+    let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
+    let input = dialect::Input { tree: &tree, grammar, range };
+    let devices = dialect::read(implementation, &input);
+    let sheets = analysis::analyse(&devices, settings);
+    Some(Analysed { dialect, devices, sheets, secrets: dialect::secret_spans(grammar, &tree), problems: tree.problems.clone() })
+}
+
+/// The exports of a text and the dialect of each; `Err` holds the best guess of what it is instead.
+pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, Result<usize, detect::Verdict>)> {
+    let grammars: Vec<&Grammar> = dialect::grammars();
+    let by_name = wanted.and_then(|w| dialect::all().iter().position(|d| d.name() == w));
+    let whole = detect::detect(source.id(), source.clean(), 0..source.clean().len(), &grammars);
+    if let Some(ix) = by_name.or_else(|| whole.winner().map(|w| w.dialect)) {
+        if let (Some(columns), Some(d)) = (dialect::grammar(ix).and_then(|g| g.file.detect.wrap_columns), dialect::all().get(ix)) {
+            source.soften(columns, |line| d.starts_statement(line));
+        }
+    }
+    let parts = source::split_exports(source.clean(), |line| detect::begins_export(line, &grammars));
+    let single = parts.len() == 1;
+    parts
+        .into_iter()
+        .map(|range| {
+            let verdict = match by_name {
+                Some(ix) => Ok(ix),
+                None => {
+                    let verdict =
+                        if single { whole.clone() } else { detect::detect(source.id(), source.clean(), range.clone(), &grammars) };
+                    verdict.winner().map(|w| w.dialect).ok_or(verdict)
+                }
+            };
+            (range, verdict)
+        })
+        .collect()
+}
+
+fn judge_text(
+    mut source: Source,
+    named: bool,
+    wanted: Option<&str>,
+    stated: &Stated,
+    options: &Options<'_>,
+) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    let lang = options.lang;
+    let path = source.name().to_owned();
+    let exports = exports(&mut source, wanted);
+    let settings = Settings { stated: stated.clone(), as_of: options.as_of.clone(), run_key: options.run_key.clone() };
+    let mut reports = Vec::new();
+    let mut secrets: Vec<Span> = Vec::new();
+    for (range, verdict) in exports {
+        let analysed = match verdict {
+            Ok(dialect) => analyse(&source, range.clone(), dialect, &settings),
+            Err(verdict) => {
+                reports.extend(unknown(&path, &source, range, &verdict, named, lang));
+                continue;
+            }
+        };
+        if let Some(analysed) = analysed {
+            secrets.extend(&analysed.secrets);
+            reports.push(judge_export(&path, &source, &analysed, options));
+        }
+    }
+    // An export among other text (a session's transcript) makes the rest of the text no error of its own.
+    if reports.iter().any(|r| r.readable) {
+        reports.retain(|r| r.readable);
+    }
+    let masked = (options.excerpts && reports.iter().any(|r| !r.devices.is_empty())).then(|| Arc::new(source.masked(&secrets)));
+    reports.into_iter().map(|r| (r, masked.clone())).collect()
+}
+
+/// A text that is no known export: said where the user named it or where it looks like one, else passed over.
+fn unknown(path: &str, source: &Source, range: Range<usize>, verdict: &detect::Verdict, named: bool, lang: Lang) -> Option<FileReport> {
+    let text = source.clean().get(range).unwrap_or("");
+    let names = dialect::all().iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
+    let mut report = if text.trim().is_empty() {
+        if !named {
+            return None;
+        }
+        refused(path, lang, "run.refused.empty", &[path])
+    } else if let Some(foreign) = verdict.scores.iter().find_map(|s| s.foreign.as_ref()) {
+        refused(path, lang, "run.refused.foreign", &[if lang == Lang::Ja { &foreign.ja } else { &foreign.en }, &names])
+    } else if let Some(best) = verdict.scores.first().filter(|s| s.points * 2 >= s.enough) {
+        let product = dialect::grammar(best.dialect).map_or("", |g| g.file.identity.product.as_str());
+        let export = dialect::grammar(best.dialect)
+            .map_or("", |g| if lang == Lang::Ja { &g.file.identity.export.ja } else { &g.file.identity.export.en });
+        refused(path, lang, "run.refused.partial", &[product, export])
+    } else if !named {
+        return None;
+    } else {
+        refused(path, lang, "run.refused.unknown", &[&names])
+    };
+    report.encoding = source.encoding().label().to_owned();
+    Some(report)
+}
+
+fn judge_export(path: &str, source: &Source, analysed: &Analysed, options: &Options<'_>) -> FileReport {
+    let lang = options.lang;
+    let grammar = dialect::grammar(analysed.dialect);
+    let action = |id: &str| {
+        let row = grammar?.file.actions.iter().find(|a| a.id == id)?;
+        let note = row.note.as_ref().map(|n| if lang == Lang::Ja { n.ja.clone() } else { n.en.clone() });
+        Some(ActionText { commands: row.commands.clone(), note })
+    };
+    let engine = Engine { rules: options.rules, lang, action: &action };
+    let mut devices: Vec<_> = analysed.devices.iter().zip(&analysed.sheets).map(|(d, s)| engine.device(d, s)).collect();
+    for device in &mut devices {
+        device.findings.iter_mut().for_each(|f| count_places(f, source));
+        device.outcomes.iter_mut().flat_map(|o| &mut o.evidence).for_each(|l| count_place(l, source));
+    }
+    let coverage = analysed.devices.first().map(|d| &d.coverage);
+    let coverage = coverage.map_or_else(CoverageCount::default, |c| CoverageCount {
+        statements: c.statements,
+        read: c.read,
+        irrelevant: c.irrelevant,
+        unrecognised: c.unrecognised_statements,
+    });
+    let problems = analysed.problems.iter().take(PROBLEMS).map(|p| FileError {
+        line: Some(source.position(p.span.start).line),
+        message: texts().get(lang, &format!("problems.{}", p.code)).to_owned(),
+        help: None,
+    });
+    let mut errors: Vec<FileError> = problems.collect();
+    // Too little was understood for the silence of a rule to mean anything.
+    let understood = coverage.read + coverage.irrelevant;
+    let readable = coverage.statements < 10 || understood * 2 >= coverage.statements;
+    if !readable {
+        let share = format!("{}", u64::from(understood) * 100 / u64::from(coverage.statements.max(1)));
+        errors.insert(0, FileError { line: None, message: texts().fill(lang, "run.refused.little_understood", &[&share]), help: None });
+    }
+    if source.replaced() > 0 {
+        errors.push(FileError {
+            line: None,
+            message: texts().fill(lang, "run.refused.replaced", &[&source.replaced().to_string()]),
+            help: None,
+        });
+    }
+    FileReport {
+        path: path.to_owned(),
+        file: FileId(0),
+        dialect: grammar.map(|g| g.name().to_owned()),
+        encoding: source.encoding().label().to_owned(),
+        coverage,
+        devices,
+        errors,
+        readable,
+    }
+}
+
+fn count_places(finding: &mut Finding, source: &Source) {
+    count_place(&mut finding.primary, source);
+    finding.related.iter_mut().for_each(|l| count_place(l, source));
+}
+
+fn count_place(label: &mut Label, source: &Source) {
+    label.place = label.span.map(|span| {
+        let (start, end) = (source.position(span.start), source.position(span.end));
+        Place { line: start.line, column: start.column, end_line: end.line, end_column: end.column }
+    });
+}
