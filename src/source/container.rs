@@ -8,18 +8,14 @@
 use std::fmt;
 use std::io::{Cursor, Read};
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::general_purpose::{GeneralPurpose, PAD_INDIFFERENT};
 use flate2::bufread::GzDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::decode::{decode_name, looks_binary};
+use super::decode::decode_name;
+use super::shell::{Shell, open_shell};
 
 /// Below this many bytes of content the ratio says nothing: a short file of repeated lines packs very well.
 const RATIO_FREE: u64 = 1 << 20;
-/// Fewer base64 characters than this are a key or a word, not a file.
-const SHORTEST_SHELL: usize = 64;
 
 /// What opening a container may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,8 +144,8 @@ impl Opening<'_> {
             },
             Kind::Tar => self.tar(&name, &bytes, depth + 1),
             Kind::Zip => self.zip(name, bytes, depth + 1),
-            Kind::Shell(content) => self.expand(name, content, depth + 1),
-            Kind::EncryptedShell => self.problem(&name, ContainerError::Encrypted),
+            Kind::Shell(Shell::Content(content)) => self.expand(name, content, depth + 1),
+            Kind::Shell(Shell::Encrypted) => self.problem(&name, ContainerError::Encrypted),
         }
     }
 
@@ -287,9 +283,8 @@ enum Kind {
     Gzip,
     Tar,
     Zip,
-    /// Base64 text, with what it holds.
-    Shell(Vec<u8>),
-    EncryptedShell,
+    /// Base64 text.
+    Shell(Shell),
 }
 
 impl Kind {
@@ -301,9 +296,14 @@ impl Kind {
         } else if is_tar(bytes) {
             Some(Kind::Tar)
         } else {
-            base64_shell(bytes)
+            open_shell(bytes).map(Kind::Shell)
         }
     }
+}
+
+/// Whether the bytes are one of the binary containers.
+pub(super) fn is_container(bytes: &[u8]) -> bool {
+    bytes.starts_with(GZIP) || is_zip(bytes) || is_tar(bytes)
 }
 
 fn is_zip(bytes: &[u8]) -> bool {
@@ -320,74 +320,6 @@ fn is_tar(bytes: &[u8]) -> bool {
     first != 0 && u32::from_str_radix(digits, 8) == Ok(sum - own + 8 * 32)
 }
 
-/// A file that as a whole is base64 text, perhaps between BEGIN and END lines, and holds a text or a container.
-/// Certificates and keys are values, not shells.
-fn base64_shell(bytes: &[u8]) -> Option<Kind> {
-    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
-    let (body, armoured) = match armour(text) {
-        Some(Armour { label, .. }) if is_key_material(label) => return None,
-        Some(Armour { body, .. }) => (body, true),
-        // SonicOS ends its settings file with `&`.
-        None => (text.strip_suffix(b"&&").or(text.strip_suffix(b"&")).unwrap_or(text), false),
-    };
-    let mut digits = Vec::new();
-    let mut in_head = armoured;
-    let mut cipher_named = false;
-    for line in body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii) {
-        if line.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')) {
-            in_head &= line.is_empty();
-            digits.extend_from_slice(line);
-        } else if in_head {
-            cipher_named |= line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"cipher"));
-        } else {
-            return None;
-        }
-    }
-    if digits.len() < SHORTEST_SHELL {
-        return None;
-    }
-    let engine = GeneralPurpose::new(&STANDARD, PAD_INDIFFERENT.with_decode_allow_trailing_bits(true));
-    let content = engine.decode(&digits).ok()?;
-    if content.starts_with(b"Salted__") || cipher_named {
-        return Some(Kind::EncryptedShell);
-    }
-    let container = content.starts_with(GZIP) || is_zip(&content) || is_tar(&content);
-    let ascii = content.iter().filter(|byte| byte.is_ascii()).count();
-    let text = !looks_binary(&content) && (ascii * 2 > content.len() || std::str::from_utf8(&content).is_ok());
-    let key = armour(content.trim_ascii()).is_some_and(|armour| is_key_material(armour.label));
-    (container || (text && !key)).then_some(Kind::Shell(content))
-}
-
-struct Armour<'a> {
-    label: &'a [u8],
-    body: &'a [u8],
-}
-
-/// `-----BEGIN LABEL-----`, lines, `-----END LABEL-----`, with four dashes or more and spaces allowed inside them.
-fn armour(text: &[u8]) -> Option<Armour<'_>> {
-    if !text.starts_with(b"----") {
-        return None;
-    }
-    let first_end = memchr::memchr(b'\n', text)?;
-    let last_start = memchr::memrchr(b'\n', text)?;
-    let label = bare_label(text.get(..first_end)?)?.strip_prefix(b"BEGIN ")?;
-    bare_label(text.get(last_start + 1..)?)?.strip_prefix(b"END ")?;
-    Some(Armour { label, body: text.get(first_end + 1..last_start).unwrap_or_default() })
-}
-
-fn bare_label(line: &[u8]) -> Option<&[u8]> {
-    let line = line.trim_ascii().strip_prefix(b"----")?.strip_suffix(b"----")?;
-    let start = line.iter().position(|&byte| byte != b'-')?;
-    let end = line.iter().rposition(|&byte| byte != b'-')?;
-    Some(line.get(start..=end)?.trim_ascii())
-}
-
-fn is_key_material(label: &[u8]) -> bool {
-    [b"CERTIFICATE".as_slice(), b"KEY", b"CRL", b"PKCS", b"PARAMETERS", b"PGP", b"SIGNATURE", b"CMS"]
-        .iter()
-        .any(|word| memchr::memmem::find(label, word).is_some())
-}
-
 fn join(outer: &str, inner: &[u8]) -> String {
     let mut inner = inner;
     while let Some(rest) = inner.strip_prefix(b"./").or(inner.strip_prefix(b"/")) {
@@ -399,6 +331,7 @@ fn join(outer: &str, inner: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
     use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
     use std::io::Write;
