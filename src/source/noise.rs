@@ -11,7 +11,7 @@ use std::fmt;
 
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 
-use super::pager::pager_mark;
+use super::pager::{TSUZUKU, pager_mark};
 use super::prompt;
 
 /// A text without noise, as long as the text it came from.
@@ -115,7 +115,7 @@ fn wash_controls(page: &mut Page<'_>) {
 
 /// Pager marks that no control byte stands beside, suffix marks, and byte order marks inside the text.
 fn wash_marks(page: &mut Page<'_>) {
-    for needle in ["More", "more", "MORE", "つづく", "any key"] {
+    for needle in ["More", "more", "MORE", TSUZUKU, "any key"] {
         let places: Vec<usize> = memmem::find_iter(page.bytes(), needle)
             .filter(|&place| matches!(page.bytes().get(place.wrapping_sub(1)), None | Some(b'-' | b' ' | b'(' | b'\n')))
             .collect();

@@ -6,8 +6,11 @@ use memchr::{memchr, memmem};
 
 use super::noise::{has_content, is_control};
 
+/// "To be continued" in hiragana (tsuzuku): the mark of Japanese routers.
+pub(super) const TSUZUKU: &str = "\u{3064}\u{3065}\u{304F}";
+
 /// The length of a pager's mark at the head of `rest`: `--More--`, `-- More --`, `---- More ----`, `--More--(12%)`,
-/// `---(more 12%)---`, `<--- More --->`, `--- つづく ---` and the whole-line forms of others.
+/// `---(more 12%)---`, `<--- More --->`, the same with [`TSUZUKU`], and the whole-line forms of others.
 pub(super) fn pager_mark(rest: &[u8]) -> Option<usize> {
     let dashes = |from: usize| rest.iter().skip(from).take_while(|&&byte| byte == b'-').count();
     let spaces = |from: usize| rest.iter().skip(from).take_while(|&&byte| byte == b' ').take(2).count();
@@ -27,7 +30,7 @@ pub(super) fn pager_mark(rest: &[u8]) -> Option<usize> {
                 return (memmem::find(&inside, b"more").is_some() && last >= 2).then_some(close + 1 + last);
             }
             let word = first + spaces(first);
-            let behind = starts(word, "more").or_else(|| starts(word, "つづく"))?;
+            let behind = starts(word, "more").or_else(|| starts(word, TSUZUKU))?;
             let last = behind + spaces(behind);
             let end = last + dashes(last);
             if end < last + 2 {

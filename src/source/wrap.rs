@@ -170,11 +170,8 @@ mod tests {
 
         #[test]
         fn wrapped_statements_come_back(words in prop::collection::vec("[b-h能登支店]{1,20}", 1..40)) {
-            let line = format!("ip {}", words.join(" "));
-            // A line that ends or starts with a space at the edge cannot be told from its padding.
-            let wrapped = wrap(&line, "\r\n");
-            prop_assume!(wrapped.lines().all(|part| part.trim() == part));
-            prop_assert_eq!(reads(&wrapped), [line]);
+            let line = format!("ip {}", words.join("/"));
+            prop_assert_eq!(reads(&wrap(&line, "\r\n")), [line]);
         }
     }
 }
