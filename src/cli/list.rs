@@ -29,7 +29,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         _ => {
             for control in controls() {
                 let title = if ja { &control.title.ja } else { &control.title.en };
-                let decidable = texts().get(lang, &format!("cli.decidable.{}", control.decidable));
+                let decidable = texts().get(lang, &format!("cli.decidable.{}", control.decidable)).to_owned();
                 out.push_str(&format!("{:<16} {decidable}  {title}\n", control.id));
             }
         }

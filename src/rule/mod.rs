@@ -4,6 +4,7 @@
 //! [`error`] is what a mistake in a rule file looks like. Built-in rules and a user's own go the same way.
 
 mod builtin;
+pub mod controls;
 pub mod engine;
 pub mod error;
 pub mod file;
