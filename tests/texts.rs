@@ -170,7 +170,7 @@ fn messages_name_the_subject_unless_the_device_has_only_one() {
             continue;
         }
         let message = text(table(&rule, "en", &id), "message", &id);
-        let names = ["subject", "interface", "account", "owner", "tunnel", "places", "service"];
+        let names = ["subject", "interface", "account", "owner", "tunnel", "places", "service", "version", "ports"];
         assert!(placeholders(message).iter().any(|p| names.contains(p)), "{id}: the message does not say which one");
     }
 }

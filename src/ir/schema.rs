@@ -333,11 +333,14 @@ pub static REMOTE_ACCESS: Kind = Kind {
     fields: &[
         w("kind", VPN_KINDS),
         b("live"),
+        w("role", ROLES),
         b("accepts_aggressive_psk"),
         n("idle_s"),
         n("session_s"),
         n("concurrent"),
         b("on_untrusted"),
+        b("grants_whole_net"),
+        b("grants_any_service"),
     ],
 };
 
