@@ -8,6 +8,7 @@ pub mod finding;
 pub mod fleet;
 pub mod ir;
 pub mod packet;
+pub mod report;
 pub mod rule;
 pub mod source;
 pub mod syntax;

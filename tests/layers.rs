@@ -22,7 +22,10 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     } else {
         walk(&start, &mut paths);
     }
-    paths.into_iter().map(|p| (p.strip_prefix(&root).expect("below").display().to_string(), std::fs::read_to_string(&p).expect("text"))).collect()
+    paths
+        .into_iter()
+        .map(|p| (p.strip_prefix(&root).expect("below").display().to_string(), std::fs::read_to_string(&p).expect("text")))
+        .collect()
 }
 
 /// The part of a file before its tests, comments left out.
@@ -63,7 +66,9 @@ fn rooms_import_only_what_stands_below_them() {
             }
             for line in code(&text).lines() {
                 for name in &names {
-                    let used = line.contains(&format!("crate::{name}::")) || line.contains(&format!("crate::{name};")) || line.contains(&format!("crate::{{{name}"));
+                    let used = line.contains(&format!("crate::{name}::"))
+                        || line.contains(&format!("crate::{name};"))
+                        || line.contains(&format!("crate::{{{name}"));
                     if used && *name != own && !allowed.contains(name) {
                         broken.push(format!("{path}: {}", line.trim()));
                     }

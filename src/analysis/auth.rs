@@ -31,7 +31,7 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
         sheet.add(account_record(cx, account));
     }
     for server in device.auth_servers.iter() {
-        let mut record = Record::new(&schema::AUTH_SERVER, format!("{} server {}", server.kind, server.name), Some(server.span));
+        let mut record = Record::new(&schema::AUTH_SERVER, server.name.clone(), Some(server.span));
         record.word("kind", known_word(server.kind, Origin::Written(server.span)));
         record.bool("tls", server.tls.clone());
         record.word("path_side", path_side(cx, server));
@@ -191,7 +191,7 @@ pub fn worst_class<'e>(exposures: impl Iterator<Item = &'e Exposure>) -> Fact<cr
 fn admin_path(cx: &Context<'_>, sheet: &mut Sheet<'_>, path: &AdminPath) {
     let at = Origin::Written(path.span);
     let device = cx.device();
-    let mut record = Record::new(&schema::ADMIN_PATH, format!("administrator {}", path.principal), Some(path.span));
+    let mut record = Record::new(&schema::ADMIN_PATH, path.principal.clone(), Some(path.span));
     let facts = factors(&path.factors, &at);
     // Where the contexts of a box share its administrators, every management listener of every context is theirs.
     let own = |e: &&Exposure| e.device == cx.ix && path.listeners.contains(&e.listener);
@@ -244,7 +244,7 @@ fn login_policies(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
 fn account_record(cx: &Context<'_>, account: &Account) -> Record {
     let at = Origin::Written(account.span);
     let shown = if account.name.is_empty() { "(no name)" } else { account.name.as_str() };
-    let mut record = Record::new(&schema::ACCOUNT, format!("account {shown}"), Some(account.span));
+    let mut record = Record::new(&schema::ACCOUNT, shown.to_owned(), Some(account.span));
     let lower = account.name.to_lowercase();
     let vendor_like = super::strength::vocabulary().vendor_accounts.iter().any(|w| lower.contains(w.as_str()))
         || cx.stated.vendors.iter().any(|w| !w.is_empty() && lower.contains(&w.to_lowercase()));

@@ -113,7 +113,7 @@ fn speaks_of(cx: &Context<'_>, what: &IfMatch, at: &Origin, side: fn(&super::tru
 fn record(cx: &Context<'_>, filter: &Filter, n: usize, rule: &Rule, row: &CompiledRow, shadow: Option<&Shadow>, last: bool) -> Record {
     let device = cx.device();
     let at = Origin::Written(rule.span);
-    let mut record = Record::new(&schema::FILTER_RULE, format!("rule {} of {}", rule.label, filter.name), Some(rule.span));
+    let mut record = Record::new(&schema::FILTER_RULE, format!("{} ({})", rule.label, filter.name), Some(rule.span));
     let live = rule.live.value();
     let wide = wide(filter, rule, row);
     let attach = attached_ingress(filter, rule);

@@ -8,7 +8,6 @@ use crate::ir::record::{Record, Word};
 use crate::ir::schema;
 use jiff::civil::Date;
 use serde::Deserialize;
-use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// End-of-support data; see `data/lifecycle.toml` for its sources and date.
@@ -81,13 +80,8 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     record.text("version", version.map_or(String::new(), |v| v.text.clone()), at.clone());
     record.word("os_status", status);
     record.text("os_date", train.and_then(|t| t.end.clone()).unwrap_or_default(), at.clone());
-    // Hardware dates are per model and not part of the data yet: unknown, never supported.
-    let hardware: Fact<Word> = unknown(device.identity.model.clone().unwrap_or_else(|| device.identity.product.clone()));
-    record.word("hw_status", hardware);
-    record.text("hw_date", "", at.clone());
     let update = device.update.as_ref();
     record.bool("auto_update", update.map_or_else(|| unknown("update".into()).map(|_: &Word| false), |u| u.on.clone()));
     record.bool("can_update", update.map_or_else(|| unknown("update".into()).map(|_: &Word| false), |u| u.can.clone()));
-    let _ = Cow::<'static, str>::Borrowed("");
     sheet.add(record);
 }

@@ -34,7 +34,7 @@ pub fn records(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>) {
     let device = cx.device();
     let outside: Vec<InterfaceIx> = ingresses(cx);
     for (n, rule) in device.nat.rules.iter().enumerate() {
-        let mut record = Record::new(&schema::NAT_RULE, format!("translation {}", rule.name), Some(rule.span));
+        let mut record = Record::new(&schema::NAT_RULE, rule.name.clone(), Some(rule.span));
         let at = Origin::Written(rule.span);
         let to_box = rule.to.get().is_some_and(|to| engine.holds_own(to));
         record.word("kind", known_word(rule.kind.word(), at.clone()));
@@ -241,15 +241,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 let Some(flow) = flow.filter(Flow::possible) else { continue };
                 let inside = addresses_text(&dst);
                 let svc = services(&flow);
-                let found = Found {
-                    subject: format!("rule {}", rule.label),
-                    span: rule.span,
-                    inside,
-                    svc: &svc,
-                    translated: false,
-                    layer7: false,
-                    v6,
-                };
+                let found = Found { subject: rule.label.clone(), span: rule.span, inside, svc: &svc, translated: false, layer7: false, v6 };
                 add(cx, engine, sheet, ingress, &flow, Vec::new(), &rule.live.value(), found);
             }
         }
@@ -269,11 +261,7 @@ fn unfiltered(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingr
     for (path, stages) in [("to_box", &device.pipeline.to_box), ("through", &device.pipeline.through)] {
         let (value, chain) = residual(cx, engine, stages, ingress, v6);
         let forwards = stages.iter().any(|s| matches!(s, Stage::Filter { undecided, .. } if undecided.get() != Some(&Verdict::Drop) && undecided.get() != Some(&Verdict::Next)));
-        let mut record = Record::new(
-            &schema::INTERFACE,
-            format!("{} ({path}, {})", interface.name, if v6 { "IPv6" } else { "IPv4" }),
-            Some(interface.span),
-        );
+        let mut record = Record::new(&schema::INTERFACE, interface.name.clone(), Some(interface.span));
         let at = value.origin.clone();
         record.word("side", side.side.map(|s| Cow::Borrowed(super::trust::word(*s))));
         record.word("kind", known_word(interface.kind.word(), Origin::Written(interface.span)));

@@ -46,7 +46,7 @@ fn strength_of(secret: &Secret, names: &[String]) -> Fact<Strength> {
 
 fn record(secret: &Secret, names: &[String]) -> Record {
     let at = Origin::Written(secret.span);
-    let subject = format!("{} of {}", secret.used_for.word(), if secret.owner.is_empty() { "(no name)" } else { &secret.owner });
+    let subject = if secret.owner.is_empty() { secret.used_for.word().to_owned() } else { secret.owner.clone() };
     let mut record = Record::new(&schema::SECRET, subject, Some(secret.span));
     let strength = strength_of(secret, names);
     // What has no value is another rule's subject (a login without password); its strength is no question.

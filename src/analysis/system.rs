@@ -21,7 +21,7 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     snmp(cx, sheet);
     for definition in device.definitions.iter() {
         let at = Origin::Written(definition.span);
-        let mut record = Record::new(&schema::OBJECT, format!("{} {}", definition.kind, definition.name), Some(definition.span));
+        let mut record = Record::new(&schema::OBJECT, definition.name.clone(), Some(definition.span));
         record.word("kind", known_word(definition.kind, at.clone()));
         record.int("uses", Fact::known(i64::from(definition.uses), at.clone()));
         record.bool("builtin", Fact::known(definition.builtin, at));
@@ -29,7 +29,7 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     }
     for undefined in device.undefined.iter() {
         let at = Origin::Written(undefined.span);
-        let mut record = Record::new(&schema::REFERENCE, format!("{} {}", undefined.kind, undefined.name), Some(undefined.span));
+        let mut record = Record::new(&schema::REFERENCE, undefined.name.clone(), Some(undefined.span));
         record.word("kind", known_word(undefined.kind, at.clone()));
         record.bool("defined", Fact::known(false, at));
         record.word("effect", undefined.effect.map(|e| Cow::Borrowed(e.word())));

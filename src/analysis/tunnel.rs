@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     for (ix, tunnel) in cx.device().tunnels.iter().enumerate() {
         let grants = sheet.tunnel_grants.get(ix).cloned().unwrap_or_else(Grants::unknown);
-        let mut record = Record::new(&schema::TUNNEL, format!("tunnel {}", tunnel.name), Some(tunnel.span));
+        let mut record = Record::new(&schema::TUNNEL, tunnel.name.clone(), Some(tunnel.span));
         let live = tunnel.live.value();
         let (mode, steps) = mode(tunnel);
         record.chain = steps;

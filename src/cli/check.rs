@@ -38,7 +38,8 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
             return Err(Error::unknown("cli.error.unknown_dialect", name, &known));
         }
     }
-    let config_of = |path: &str| configs.iter().filter(|(root, _)| within(path, root)).max_by_key(|(root, _)| root.as_os_str().len()).map(|(_, c)| c);
+    let config_of =
+        |path: &str| configs.iter().filter(|(root, _)| within(path, root)).max_by_key(|(root, _)| root.as_os_str().len()).map(|(_, c)| c);
     let stated = |path: &str| match config_of(path) {
         Some(config) => (config.stated(path), config.for_file(path).find_map(|f| f.dialect.clone())),
         None => (Stated::default(), None),
@@ -78,7 +79,8 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     run::count(&mut report);
     for (form, path) in &outputs {
         let style = TextStyle { colour: false, ..style(matches) };
-        std::fs::write(path, report::write(&report, *form, &style)).map_err(|e| Error::Write { path: path.display().to_string(), why: e.to_string() })?;
+        std::fs::write(path, report::write(&report, *form, &style))
+            .map_err(|e| Error::Write { path: path.display().to_string(), why: e.to_string() })?;
     }
     print_bytes(report::write(&report, form, &style(matches)).as_bytes())?;
     Ok(status(&report, fail_on))
@@ -111,7 +113,9 @@ fn configs(matches: &ArgMatches, found: &[Found]) -> Result<BTreeMap<PathBuf, Co
     let mut looked: std::collections::BTreeSet<PathBuf> = Default::default();
     for file in found {
         let folder = match file {
-            Found::File { path, .. } => path.parent().map(Path::to_path_buf).filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from(".")),
+            Found::File { path, .. } => {
+                path.parent().map(Path::to_path_buf).filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| PathBuf::from("."))
+            }
             Found::Stdin => PathBuf::from("."),
         };
         if !looked.insert(folder.clone()) {
@@ -144,7 +148,9 @@ fn fail_on(matches: &ArgMatches, configs: &BTreeMap<PathBuf, Config>) -> Result<
     match said.as_deref() {
         None => Ok(Some(Severity::Warning)),
         Some("never") => Ok(None),
-        Some(word) => Severity::parse(word).map(Some).ok_or_else(|| Error::unknown("cli.error.unknown_severity", word, &["error", "warning", "note", "never"])),
+        Some(word) => Severity::parse(word)
+            .map(Some)
+            .ok_or_else(|| Error::unknown("cli.error.unknown_severity", word, &["error", "warning", "note", "never"])),
     }
 }
 
@@ -153,7 +159,8 @@ fn outputs(matches: &ArgMatches) -> Result<Vec<(Form, PathBuf)>, Error> {
     given
         .map(|o| {
             let (form, path) = o.split_once('=').ok_or_else(|| Error::BadOutput(o.clone()))?;
-            let form = Form::parse(form).ok_or_else(|| Error::unknown("cli.error.unknown_format", form, &["text", "json", "sarif", "github"]))?;
+            let form =
+                Form::parse(form).ok_or_else(|| Error::unknown("cli.error.unknown_format", form, &["text", "json", "sarif", "github"]))?;
             Ok((form, PathBuf::from(path)))
         })
         .collect()

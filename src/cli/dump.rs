@@ -50,7 +50,11 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     }
     if exports.is_empty() {
         let names = crate::dialect::all().iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
-        return Err(Error::NotAConfiguration(format!("{} {}", texts().get(lang, "run.refused.unknown"), texts().fill(lang, "run.refused.unknown_help", &[&names]))));
+        return Err(Error::NotAConfiguration(format!(
+            "{} {}",
+            texts().get(lang, "run.refused.unknown"),
+            texts().fill(lang, "run.refused.unknown_help", &[&names])
+        )));
     }
     let text = serde_json::to_string_pretty(&json!({ "version": 1, "exports": exports })).unwrap_or_default();
     print_bytes(format!("{text}\n").as_bytes())
@@ -105,7 +109,9 @@ fn value_json(value: &Value) -> Json {
     fn val<T>(v: &Val<T>, show: impl Fn(&T) -> Json) -> Json {
         match v {
             Val::Known(v) => show(v),
-            Val::Among(vs, why) => json!({ "among": vs.iter().map(show).collect::<Vec<_>>(), "why": why.code().key(), "about": why.about() }),
+            Val::Among(vs, why) => {
+                json!({ "among": vs.iter().map(show).collect::<Vec<_>>(), "why": why.code().key(), "about": why.about() })
+            }
             Val::Unknown(why) => json!({ "unknown": why.code().key(), "about": why.about() }),
         }
     }

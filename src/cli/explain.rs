@@ -86,7 +86,8 @@ fn control_page(control: &Control, rules: &[Rule], lang: Lang) -> String {
     let ja = lang == Lang::Ja;
     let t = |key: &str| texts().get(lang, key).to_owned();
     let title = if ja { &control.title.ja } else { &control.title.en };
-    let mut out = format!("{}\n{title}\n{}: {}\n", control.id, t("cli.explain.decidable"), t(&format!("cli.decidable.{}", control.decidable)));
+    let mut out =
+        format!("{}\n{title}\n{}: {}\n", control.id, t("cli.explain.decidable"), t(&format!("cli.decidable.{}", control.decidable)));
     if let Some(note) = &control.note {
         out.push_str(&format!("{}\n", if ja { &note.ja } else { &note.en }));
     }

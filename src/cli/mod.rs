@@ -81,25 +81,70 @@ fn language(arguments: &[OsString]) -> Lang {
 /// The command line with all its texts in one language; completions and the man page are made from it too.
 pub fn command(lang: Lang) -> Command {
     let t = |key: &'static str| texts().get(lang, key).to_owned();
-    let lang_arg = Arg::new("lang").long("lang").value_name("LANG").value_parser(PossibleValuesParser::new(["ja", "en"])).help(t("cli.arg.lang"));
-    let paths = Arg::new("paths").value_name("PATH").num_args(0..).value_parser(clap::value_parser!(std::path::PathBuf)).value_hint(ValueHint::AnyPath).help(t("cli.arg.paths"));
+    let lang_arg =
+        Arg::new("lang").long("lang").value_name("LANG").value_parser(PossibleValuesParser::new(["ja", "en"])).help(t("cli.arg.lang"));
+    let paths = Arg::new("paths")
+        .value_name("PATH")
+        .num_args(0..)
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .value_hint(ValueHint::AnyPath)
+        .help(t("cli.arg.paths"));
     let dialect = Arg::new("dialect").long("dialect").value_name("NAME").help(t("cli.arg.dialect"));
     let as_of = Arg::new("as-of").long("as-of").value_name("DATE").help(t("cli.arg.as_of"));
-    let rules = Arg::new("rules").long("rules").value_name("PATH").action(ArgAction::Append).value_parser(clap::value_parser!(std::path::PathBuf)).value_hint(ValueHint::AnyPath).help(t("cli.arg.rules"));
+    let rules = Arg::new("rules")
+        .long("rules")
+        .value_name("PATH")
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .value_hint(ValueHint::AnyPath)
+        .help(t("cli.arg.rules"));
     let check = Command::new("check")
         .about(t("cli.about.check"))
         .arg(paths)
-        .arg(Arg::new("format").long("format").value_name("FORM").value_parser(PossibleValuesParser::new(["text", "json", "sarif", "github"])).default_value("text").help(t("cli.arg.format")))
+        .arg(
+            Arg::new("format")
+                .long("format")
+                .value_name("FORM")
+                .value_parser(PossibleValuesParser::new(["text", "json", "sarif", "github"]))
+                .default_value("text")
+                .help(t("cli.arg.format")),
+        )
         .arg(Arg::new("output").long("output").value_name("FORM=FILE").action(ArgAction::Append).help(t("cli.arg.output")))
         .arg(Arg::new("only").long("only").value_name("RULE").action(ArgAction::Append).value_delimiter(',').help(t("cli.arg.only")))
-        .arg(Arg::new("fail-on").long("fail-on").value_name("SEVERITY").value_parser(PossibleValuesParser::new(["error", "warning", "note", "never"])).help(t("cli.arg.fail_on")))
+        .arg(
+            Arg::new("fail-on")
+                .long("fail-on")
+                .value_name("SEVERITY")
+                .value_parser(PossibleValuesParser::new(["error", "warning", "note", "never"]))
+                .help(t("cli.arg.fail_on")),
+        )
         .arg(dialect.clone())
         .arg(as_of.clone())
         .arg(rules.clone())
-        .arg(Arg::new("config").long("config").value_name("FILE").value_parser(clap::value_parser!(std::path::PathBuf)).value_hint(ValueHint::FilePath).help(t("cli.arg.config")))
-        .arg(Arg::new("color").long("color").value_name("WHEN").value_parser(PossibleValuesParser::new(["auto", "always", "never"])).default_value("auto").help(t("cli.arg.color")))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help(t("cli.arg.config")),
+        )
+        .arg(
+            Arg::new("color")
+                .long("color")
+                .value_name("WHEN")
+                .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
+                .default_value("auto")
+                .help(t("cli.arg.color")),
+        )
         .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help(t("cli.arg.ascii")))
-        .arg(Arg::new("width").long("width").value_name("COLUMNS").value_parser(clap::value_parser!(u16).range(40..)).help(t("cli.arg.width")))
+        .arg(
+            Arg::new("width")
+                .long("width")
+                .value_name("COLUMNS")
+                .value_parser(clap::value_parser!(u16).range(40..))
+                .help(t("cli.arg.width")),
+        )
         .arg(Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help(t("cli.arg.verbose")))
         .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help(t("cli.arg.quiet")))
         .arg(lang_arg.clone());
@@ -111,19 +156,36 @@ pub fn command(lang: Lang) -> Command {
         .disable_help_subcommand(false)
         .subcommand(check)
         .subcommand(
-            Command::new("explain").about(t("cli.about.explain")).arg(Arg::new("what").value_name("RULE|CONTROL").required(true).help(t("cli.arg.what"))).arg(rules.clone()).arg(lang_arg.clone()),
+            Command::new("explain")
+                .about(t("cli.about.explain"))
+                .arg(Arg::new("what").value_name("RULE|CONTROL").required(true).help(t("cli.arg.what")))
+                .arg(rules.clone())
+                .arg(lang_arg.clone()),
         )
         .subcommand(
             Command::new("list")
                 .about(t("cli.about.list"))
-                .arg(Arg::new("what").value_name("WHAT").required(true).value_parser(PossibleValuesParser::new(["dialects", "rules", "controls"])).help(t("cli.arg.list")))
+                .arg(
+                    Arg::new("what")
+                        .value_name("WHAT")
+                        .required(true)
+                        .value_parser(PossibleValuesParser::new(["dialects", "rules", "controls"]))
+                        .help(t("cli.arg.list")),
+                )
                 .arg(rules)
                 .arg(lang_arg.clone()),
         )
         .subcommand(
             Command::new("dump")
                 .about(t("cli.about.dump"))
-                .arg(Arg::new("path").value_name("FILE").required(true).value_parser(clap::value_parser!(std::path::PathBuf)).value_hint(ValueHint::FilePath).help(t("cli.arg.file")))
+                .arg(
+                    Arg::new("path")
+                        .value_name("FILE")
+                        .required(true)
+                        .value_parser(clap::value_parser!(std::path::PathBuf))
+                        .value_hint(ValueHint::FilePath)
+                        .help(t("cli.arg.file")),
+                )
                 .arg(dialect)
                 .arg(as_of)
                 .arg(lang_arg.clone()),
@@ -137,7 +199,13 @@ pub fn command(lang: Lang) -> Command {
         .subcommand(
             Command::new("completions")
                 .about(t("cli.about.completions"))
-                .arg(Arg::new("shell").value_name("SHELL").required(true).value_parser(clap::value_parser!(clap_complete::Shell)).help(t("cli.arg.shell")))
+                .arg(
+                    Arg::new("shell")
+                        .value_name("SHELL")
+                        .required(true)
+                        .value_parser(clap::value_parser!(clap_complete::Shell))
+                        .help(t("cli.arg.shell")),
+                )
                 .arg(lang_arg.clone()),
         )
         .subcommand(Command::new("man").about(t("cli.about.man")).arg(lang_arg))

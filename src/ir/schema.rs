@@ -472,8 +472,6 @@ pub static FIRMWARE: Kind = Kind {
         t("version"),
         w("os_status", &["supported", "near", "past"]),
         t("os_date"),
-        w("hw_status", &["supported", "near", "past"]),
-        t("hw_date"),
         b("auto_update"),
         b("can_update"),
     ],

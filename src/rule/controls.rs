@@ -39,7 +39,9 @@ pub fn controls() -> &'static [Control] {
     CONTROLS.get_or_init(|| {
         let file = toml::from_str::<File>(include_str!("../../rules/controls.toml"));
         let rows = file.map(|f| f.controls).unwrap_or_default();
-        rows.into_iter().map(|r| Control { id: r.id, title: Localized { ja: r.ja, en: r.en }, decidable: r.decidable, note: r.note }).collect()
+        rows.into_iter()
+            .map(|r| Control { id: r.id, title: Localized { ja: r.ja, en: r.en }, decidable: r.decidable, note: r.note })
+            .collect()
     })
 }
 

@@ -139,7 +139,7 @@ fn show(name: &str, field: Option<&Field>, words: &dyn Wording) -> String {
         Some(Value::Bool(b)) => b.tri().map_or_else(|| words.unknown(), |b| words.yes_no(b)),
         Some(Value::Int(n)) => candidates(n, |n| number(*n), words),
         Some(Value::Word(w)) => candidates(w, |w| words.word(name, w), words),
-        Some(Value::Text(t)) => candidates(t, String::clone, words),
+        Some(Value::Text(t)) => candidates(t, |t| if t.is_empty() { words.word("value", "no_name") } else { t.clone() }, words),
         Some(Value::Set { lo, hi, .. }) => {
             let mut items: Vec<String> = lo.iter().map(|w| words.word(name, w)).collect();
             if !hi.is_subset(lo) {

@@ -1,0 +1,66 @@
+//! What the tests share: running the library over files as the program does.
+#![allow(dead_code)]
+
+use sekisho::analysis::Stated;
+use sekisho::finding::{Lang, Report};
+use sekisho::fleet::run::{self, Input, Options};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The audit date of every test.
+pub const AS_OF: &str = "2026-11-20";
+
+/// The folder of the project.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a folder, sorted.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    let Ok(entries) = std::fs::read_dir(folder) else { return out };
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("entry").path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            out.extend(files(&path));
+        } else {
+            out.push(path);
+        }
+    }
+    out
+}
+
+/// The corpus: every export below `corpus`, expectations left out.
+pub fn corpus() -> Vec<PathBuf> {
+    files(&root().join("corpus")).into_iter().filter(|p| p.extension().is_none_or(|e| e != "expect" && e != "md")).collect()
+}
+
+/// Real exports that nobody here wrote, where they are at hand.
+pub fn real() -> Vec<PathBuf> {
+    files(&root().join("../shared/real")).into_iter().filter(|p| p.extension().is_none_or(|e| e != "toml")).collect()
+}
+
+/// Judges bytes under a name.
+pub fn judge_bytes(name: &str, bytes: &[u8], lang: Lang) -> Report {
+    let inputs = [Input { name: name.to_owned(), named: true, read: Box::new(move || Ok(bytes.to_vec())) }];
+    let options = Options {
+        lang,
+        as_of: AS_OF.to_owned(),
+        dialect: None,
+        rules: sekisho::rule::builtin(),
+        run_key: Arc::new([7; 32]),
+        excerpts: true,
+        stated: &|_| (Stated::default(), None),
+    };
+    let mut report = run::check(&inputs, &options);
+    run::count(&mut report);
+    report
+}
+
+/// Judges a file, named by its path below the project.
+pub fn judge(path: &Path, lang: Lang) -> Report {
+    let bytes = std::fs::read(path).expect("file");
+    let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+    judge_bytes(&name, &bytes, lang)
+}

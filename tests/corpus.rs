@@ -1,0 +1,115 @@
+//! The corpus: each export gives exactly the findings its `.expect` file lists; no secret of it appears in any output.
+//!
+//! `UPDATE_EXPECT=1 cargo test --test corpus` rewrites the expectations; read the difference line by line before committing it.
+
+mod common;
+
+use common::{corpus, judge, root};
+use expect_test::expect_file;
+use sekisho::finding::{Lang, Report};
+use sekisho::report::{Form, TextStyle, write};
+use std::path::Path;
+
+/// Header and one line a finding: `line severity rule subject`.
+fn summary(report: &Report) -> String {
+    let mut out = String::new();
+    for file in &report.files {
+        let name = file.path.split("!/").nth(1).map(|m| format!(" {m}")).unwrap_or_default();
+        out.push_str(&format!("export{name}: {} {}\n", file.dialect.as_deref().unwrap_or("refused"), file.encoding));
+        let c = file.coverage;
+        out.push_str(&format!("coverage: {} statements, {} unrecognised\n", c.statements, c.unrecognised));
+        for error in &file.errors {
+            out.push_str(&format!("error: {}{}\n", error.line.map(|l| format!("line {l}: ")).unwrap_or_default(), error.message));
+        }
+        for device in &file.devices {
+            out.push_str(&format!("device: {} [{}] {}\n", device.name, device.context, device.os_version.as_deref().unwrap_or("no version")));
+            let mut lines: Vec<(usize, String)> = device
+                .findings
+                .iter()
+                .map(|f| (f.primary.place.map_or(0, |p| p.line), format!("{} {} {} | {}", f.rule, f.severity.word(), f.confidence.word(), f.subject)))
+                .collect();
+            lines.sort();
+            for (line, text) in lines {
+                out.push_str(&format!("{line:>5} {text}\n"));
+            }
+            let undetermined: Vec<&str> =
+                device.outcomes.iter().filter(|o| o.kind == sekisho::finding::OutcomeKind::Undetermined).map(|o| o.rule.as_str()).collect();
+            out.push_str(&format!("undetermined: {}\n", undetermined.join(" ")));
+        }
+    }
+    out
+}
+
+fn expect_path(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".expect");
+    name.into()
+}
+
+#[test]
+fn every_export_gives_exactly_what_is_expected() {
+    assert!(corpus().len() > 20);
+    for path in corpus() {
+        let report = judge(&path, Lang::En);
+        expect_file![expect_path(&path)].assert_eq(&summary(&report));
+    }
+}
+
+#[test]
+fn repaired_twins_are_clean_and_their_originals_are_not() {
+    let incidents: Vec<_> = corpus().into_iter().filter(|p| p.parent() == Some(root().join("corpus/incidents").as_path())).collect();
+    assert!(incidents.len() >= 8);
+    for path in incidents {
+        let report = judge(&path, Lang::En);
+        let fixed = path.file_name().is_some_and(|n| n.to_string_lossy().contains("-fixed"));
+        let findings: Vec<String> =
+            report.files.iter().flat_map(|f| &f.devices).flat_map(|d| &d.findings).map(|f| format!("{} {} {}", f.severity.word(), f.rule, f.subject)).collect();
+        assert_eq!(report.totals.unreadable, 0, "{}", path.display());
+        assert_eq!(report.totals.error == 0, fixed, "{}: {findings:#?}", path.display());
+        assert_eq!(report.totals.warning == 0, fixed, "{}: {findings:#?}", path.display());
+    }
+}
+
+#[test]
+fn both_languages_say_the_same() {
+    for path in corpus() {
+        let (ja, en) = (judge(&path, Lang::Ja), judge(&path, Lang::En));
+        let shape = |r: &Report| -> Vec<(String, String, String)> {
+            r.files.iter().flat_map(|f| &f.devices).flat_map(|d| &d.findings).map(|f| (f.rule.clone(), f.subject.clone(), f.fingerprint.clone())).collect()
+        };
+        assert_eq!(shape(&ja), shape(&en), "{}", path.display());
+    }
+}
+
+/// Values that must not appear: everything with the canary's name in it, and what comment lines declare.
+fn canaries(path: &Path) -> Vec<String> {
+    let bytes = std::fs::read(path).expect("file");
+    let text = String::from_utf8_lossy(&bytes);
+    let mut found: Vec<String> = vec!["KANARI".to_owned()];
+    found.extend(text.lines().filter_map(|l| l.split_once("canary: ")).map(|(_, v)| v.trim().to_owned()));
+    found
+}
+
+#[test]
+fn no_secret_reaches_any_output() {
+    let mut with_secrets = 0;
+    for path in corpus() {
+        let canaries = canaries(&path);
+        for lang in [Lang::Ja, Lang::En] {
+            let report = judge(&path, lang);
+            with_secrets += usize::from(report.totals.devices > 0);
+            for form in [Form::Text, Form::Json, Form::Sarif, Form::Github] {
+                for verbose in [false, true] {
+                    let style = TextStyle { colour: verbose, width: 120, ascii: !verbose, verbose, quiet: false };
+                    let out = write(&report, form, &style);
+                    for canary in &canaries {
+                        // The line that declares a canary is the one place where it may be quoted; no finding points there.
+                        let leak = out.lines().find(|l| l.contains(canary.as_str()) && !l.contains("canary: "));
+                        assert!(leak.is_none(), "{} {form:?}: {leak:?}", path.display());
+                    }
+                }
+            }
+        }
+    }
+    assert!(with_secrets > 20);
+}
