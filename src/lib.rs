@@ -2,4 +2,5 @@
 //! what an attacker on the Internet could use.
 
 pub mod ir;
+pub mod packet;
 pub mod source;

@@ -1,0 +1,191 @@
+//! Rows that no packet can reach because earlier rows of their chain take everything they match.
+//!
+//! For each row a depth-first search looks for one packet that passes all earlier rows; the first such packet ends the search, and only a
+//! search that ends without one calls the row covered. Memberships in atoms are dimensions of the search like any other: a row that denies
+//! a feed covers a later row that permits the same feed. Rows whose guard is unknown take nothing surely and cover nothing.
+
+use super::atoms::{Literal, Term};
+use super::filter::{Row, Verdict};
+use super::index::Index;
+use super::product::{Packet, Product};
+use super::set::PacketSet;
+use super::{Budget, Exceeded, Intervals, Point};
+use std::collections::BTreeSet;
+
+/// Ranges in one dimension from which on a piece is searched in halves: pieces stay cheap, and half of one is as likely to survive.
+const MOST_RANGES: usize = 32;
+
+/// How much the search may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Units of work for one row.
+    pub per_row: u64,
+    /// Units of work for all rows together.
+    pub total: u64,
+}
+
+impl Default for Effort {
+    /// Enough for ten thousand rows; used up within seconds.
+    fn default() -> Self {
+        Effort { per_row: 2_000_000, total: 40_000_000 }
+    }
+}
+
+/// Whether packets reach a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// A packet reaches it, or it cannot be excluded that one does.
+    Live {
+        /// One such packet.
+        witness: Packet,
+        /// The memberships that this packet has.
+        given: Vec<Literal>,
+    },
+    /// Surely no packet reaches it.
+    Covered {
+        /// The earlier rows that take its packets, ascending; each takes some.
+        by: Vec<usize>,
+        /// Whether one of them does something else with them than this row would.
+        verdicts_differ: bool,
+    },
+    /// It matches no packet in the first place, or its guard never holds.
+    Empty,
+    /// The search was too long.
+    Unknown,
+}
+
+/// For each row of a chain, whether packets reach it.
+pub fn shadowed(rows: &[Row], effort: Effort) -> Vec<Reach> {
+    let takes =
+        |row: &Row| row.guard == Some(true) && matches!(row.verdict, Verdict::Accept | Verdict::Drop | Verdict::Goto(_) | Verdict::Return);
+    let taking = rows.iter().enumerate().filter(|(_, row)| takes(row));
+    let takers: Vec<Taker> = taking.flat_map(|(index, row)| row.matches.terms.iter().map(move |term| Taker { row: index, term })).collect();
+    let index = Index::new(&takers.iter().map(|taker| &taker.term.product).collect::<Vec<_>>());
+    let mut total = Budget::new(effort.total);
+    let mut search = |at: usize| {
+        let mut budget = Budget::new(effort.per_row.min(total.left()));
+        let before = budget.left();
+        let reach = Search { rows, takers: &takers, index: &index, budget: &mut budget }.reach(at);
+        // A row spends no more than is left, so that this cannot fail.
+        let _ = total.spend(before - budget.left());
+        reach.unwrap_or(Reach::Unknown)
+    };
+    (0..rows.len()).map(&mut search).collect()
+}
+
+/// A term of an earlier row: the packets it matches go no further.
+struct Taker<'a> {
+    row: usize,
+    term: &'a Term,
+}
+
+/// The packets of a product that have these memberships and still have to pass the takers from an index on.
+struct Piece {
+    product: Product,
+    literals: Vec<Literal>,
+    next: usize,
+}
+
+/// The search for packets that reach rows.
+struct Search<'a> {
+    rows: &'a [Row],
+    takers: &'a [Taker<'a>],
+    index: &'a Index,
+    budget: &'a mut Budget,
+}
+
+impl<'a> Search<'a> {
+    fn reach(&mut self, at: usize) -> Result<Reach, Exceeded> {
+        let row = &self.rows[at];
+        let terms = row.matches.terms.iter().filter(|term| !term.product.is_empty() && !contradicts(&[], &term.literals));
+        let terms: Vec<&Term> = terms.collect();
+        if row.guard == Some(false) || terms.is_empty() {
+            return Ok(Reach::Empty);
+        }
+        let end = self.takers.partition_point(|taker| taker.row < at);
+        let mut by = BTreeSet::new();
+        for term in terms {
+            let likely = self.index.candidates(&term.product, end);
+            self.budget.spend(1 + end as u64 / 64)?;
+            let mut takers: Vec<&Taker> = Vec::new();
+            for taker in likely.into_iter().map(|candidate| &self.takers[candidate]) {
+                if taker.term.product.meets(&term.product, self.budget)? {
+                    takers.push(taker);
+                }
+            }
+            let Some(survivor) = survivor(term, &takers, &mut by, self.budget)? else { continue };
+            let witness = PacketSet::from(survivor.product).witness();
+            return Ok(witness.map_or(Reach::Unknown, |witness| Reach::Live { witness, given: survivor.literals }));
+        }
+        let by: Vec<usize> = by.into_iter().collect();
+        let verdicts_differ = by.iter().any(|taker| self.rows[*taker].verdict != row.verdict);
+        Ok(Reach::Covered { by, verdicts_differ })
+    }
+}
+
+/// A part of `term` that no taker takes, or the takers that leave nothing, each of which has taken something.
+fn survivor(term: &Term, takers: &[&Taker], by: &mut BTreeSet<usize>, budget: &mut Budget) -> Result<Option<Piece>, Exceeded> {
+    let mut pieces = vec![Piece { product: term.product.clone(), literals: term.literals.clone(), next: 0 }];
+    while let Some(mut piece) = pieces.pop() {
+        let taker = loop {
+            let Some(taker) = takers.get(piece.next) else { return Ok(Some(piece)) };
+            piece.next += 1;
+            if piece.product.meets(&taker.term.product, budget)? && !contradicts(&piece.literals, &taker.term.literals) {
+                break taker;
+            }
+        };
+        budget.spend(piece.product.work(&taker.term.product))?;
+        if let Some(half) = split_off_half(&mut piece.product) {
+            piece.next -= 1;
+            pieces.push(Piece { product: half, literals: piece.literals.clone(), next: piece.next });
+            pieces.push(piece);
+            continue;
+        }
+        let next = piece.next;
+        by.insert(taker.row);
+        let mut outside = Vec::new();
+        let inside = piece.product.cut(&taker.term.product, &mut outside);
+        pieces.extend(outside.into_iter().map(|product| Piece { product, literals: piece.literals.clone(), next }));
+        // Inside its product the taker still leaves what lacks one of its memberships: split by the first that is lacking.
+        let mut literals = piece.literals;
+        for required in &taker.term.literals {
+            if !literals.contains(required) {
+                let mut lacking = literals.clone();
+                lacking.push(Literal { member: !required.member, ..*required });
+                pieces.push(Piece { product: inside.clone(), literals: lacking, next });
+                literals.push(*required);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether two conjunctions of memberships, or the second in itself, cannot hold together.
+fn contradicts(a: &[Literal], b: &[Literal]) -> bool {
+    let refutes = |x: &Literal, y: &Literal| x.variable == y.variable && x.member != y.member;
+    b.iter().any(|y| a.iter().chain(b).any(|x| refutes(x, y)))
+}
+
+/// Halves a product in its first dimension of many ranges.
+fn split_off_half(product: &mut Product) -> Option<Product> {
+    // A half by addresses of one family is without the other family, which stays in the first half.
+    macro_rules! split {
+        ($($($dimension:ident).+ $(without $side:ident.$family:ident)?),*) => {$(
+            if product.$($dimension).+.ranges().len() > MOST_RANGES {
+                let (low, high) = halves(&product.$($dimension).+);
+                let mut half = product.clone();
+                half.$($dimension).+ = high;
+                $(half.$side.$family = Intervals::empty();)?
+                product.$($dimension).+ = low;
+                return Some(half);
+            }
+        )*};
+    }
+    split!(src.v4 without src.v6, src.v6 without src.v4, dst.v4 without dst.v6, dst.v6 without dst.v4, svc, sport, iface);
+    None
+}
+
+fn halves<T: Point>(set: &Intervals<T>) -> (Intervals<T>, Intervals<T>) {
+    let (low, high) = set.ranges().split_at(set.ranges().len() / 2);
+    (Intervals::from_ranges(low.iter().copied()), Intervals::from_ranges(high.iter().copied()))
+}
