@@ -171,3 +171,98 @@ impl<T: Point> Axis<T> {
         kept.iter_mut().zip(touching).for_each(|(kept, touching)| *kept &= touching);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::filter::{End, Filter, Row, Verdict};
+    use crate::packet::set::PacketSet;
+    use crate::packet::shadow::{Effort, Reach, shadowed};
+    use crate::packet::trace::Decided;
+    use crate::packet::{AddrSet, Assignment, service};
+    use proptest::prelude::*;
+
+    /// Enough products that the index is used, with more ranges than are searched in one piece, over few enough values that they meet.
+    fn products() -> impl Strategy<Value = Vec<Product>> {
+        let numbers = |limit: u32, most: usize| prop::collection::vec(0..limit, 1..most);
+        let addresses = move || {
+            let hosts = (numbers(400, 60), numbers(60, 3), 0..8u32).prop_map(|(v4, v6, kind)| AddrSet {
+                v4: if kind == 0 { Intervals::empty() } else { Intervals::from_ranges(v4.into_iter().map(|host| (host, host + kind * 8))) },
+                v6: if kind < 6 {
+                    Intervals::empty()
+                } else {
+                    Intervals::from_ranges(v6.into_iter().map(|host| (host.into(), host.into())))
+                },
+            });
+            prop_oneof![6 => hosts, 1 => Just(AddrSet::any())]
+        };
+        let ports = prop_oneof![
+            3 => numbers(20, 3).prop_map(|ports| Intervals::from_ranges(ports.into_iter().map(|port| (port as u16, port as u16)))),
+            1 => Just(Intervals::full()),
+        ];
+        let product = (addresses(), addresses(), ports);
+        let product = product.prop_map(|(src, dst, ports)| Product::new(src, dst, service::ports(service::TCP, &ports)));
+        prop::collection::vec(product, 80..140)
+    }
+
+    fn rows(products: &[Product]) -> Vec<Row> {
+        let verdict = |at: usize| if at.is_multiple_of(3) { Verdict::Drop } else { Verdict::Accept };
+        products.iter().enumerate().map(|(at, product)| Row::new(product.clone(), verdict(at))).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn the_index_finds_every_product_that_overlaps(products in products()) {
+            let pool = Pool::new(&products, products.len());
+            prop_assert!(pool.index.is_some());
+            for (at, product) in products.iter().enumerate() {
+                let found = pool.overlapping(product, at, &mut Budget::default()).unwrap();
+                let overlapping: Vec<usize> = (0..at).filter(|earlier| products[*earlier].overlaps(product)).collect();
+                prop_assert_eq!(found, overlapping);
+            }
+        }
+
+        #[test]
+        fn long_lists_of_large_groups_are_judged_as_by_differences(products in products()) {
+            let reaches = shadowed(&rows(&products), Effort::default());
+            for (at, reach) in reaches.iter().enumerate() {
+                let left = subtract(products[at].clone(), &products[..at], &mut Budget::default()).unwrap();
+                match reach {
+                    Reach::Live { witness, .. } => prop_assert!(left.iter().any(|piece| piece.contains(witness))),
+                    Reach::Covered { by, .. } => {
+                        prop_assert!(left.is_empty());
+                        let takers: Vec<Product> = by.iter().map(|taker| products[*taker].clone()).collect();
+                        prop_assert!(subtract(products[at].clone(), &takers, &mut Budget::default()).unwrap().is_empty());
+                    }
+                    Reach::Empty => prop_assert!(products[at].is_empty()),
+                    Reach::Unknown => prop_assert!(false, "the work bound cannot be reached"),
+                }
+            }
+        }
+
+        #[test]
+        fn long_lists_accept_what_single_packets_show(products in products(), end in any::<bool>()) {
+            let filter = Filter::of(rows(&products), if end { End::Accept } else { End::Drop });
+            let budget = &mut Budget::default();
+            let inside = Product::new(
+                AddrSet { v4: Intervals::range(0, 500), v6: Intervals::range(0, 70) },
+                AddrSet { v4: Intervals::range(100, 130), v6: Intervals::range(0, 70) },
+                service::ports(service::TCP, &Intervals::range(0, 30)),
+            );
+            let universe = PacketSet::from(inside);
+            let bounds = filter.accepts(&universe, budget).unwrap();
+            let refused = universe.difference(&bounds.hi, budget).unwrap();
+            prop_assert!(bounds.exact && bounds.lo.is_subset(&bounds.hi, budget).unwrap() && bounds.hi.is_subset(&bounds.lo, budget).unwrap());
+            for (set, accepted) in [(&bounds.hi, true), (&refused, false)] {
+                for product in set.products() {
+                    let packet = PacketSet::from(product.clone()).witness().unwrap();
+                    let decided = filter.trace(&packet, &Assignment::open()).decided;
+                    let verdict = matches!(decided, Decided::Row(_, Verdict::Accept) | Decided::End(_, End::Accept));
+                    prop_assert_eq!(verdict, accepted);
+                }
+            }
+        }
+    }
+}

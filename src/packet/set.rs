@@ -181,3 +181,34 @@ pub(super) fn subtract<'a>(
     }
     Ok(pieces)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_stop_at_the_work_bound() {
+        let hosts = |first: u32| {
+            let product = |host: u32| {
+                let address = AddrSet { v4: Intervals::single(host), v6: Intervals::empty() };
+                Product { src: address, ..Product::any() }
+            };
+            PacketSet::of((0..50).map(|at| product(first + at * 2)), &mut Budget::default())
+        };
+        let (a, b) = (hosts(0).unwrap(), hosts(20).unwrap());
+        assert_eq!(a.union(&b, &mut Budget::new(100)).unwrap_err(), Exceeded);
+        assert_eq!(a.intersection(&b, &mut Budget::new(100)).unwrap_err(), Exceeded);
+        assert_eq!(a.difference(&b, &mut Budget::new(100)).unwrap_err(), Exceeded);
+        assert_eq!(a.is_subset(&b, &mut Budget::new(10)).unwrap_err(), Exceeded);
+        let mut budget = Budget::default();
+        assert!(a.difference(&b, &mut budget).is_ok() && budget.left() < Budget::default().left());
+    }
+
+    #[test]
+    fn a_product_of_two_families_has_no_packet_between_them() {
+        let mixed = Product { src: AddrSet::any_v4(), dst: AddrSet::any_v6(), ..Product::any() };
+        assert!(mixed.is_empty() && PacketSet::from(mixed).is_empty());
+        let half = PacketSet::from(Product { src: AddrSet::any_v4(), ..Product::any() });
+        assert_eq!(half.destinations(), AddrSet::any_v4());
+    }
+}

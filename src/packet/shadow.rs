@@ -27,7 +27,7 @@ pub struct Effort {
 impl Default for Effort {
     /// Enough for ten thousand rows; used up within seconds.
     fn default() -> Self {
-        Effort { per_row: 2_000_000, total: 40_000_000 }
+        Effort { per_row: 2_000_000, total: 30_000_000 }
     }
 }
 
@@ -188,4 +188,56 @@ fn split_off_half(product: &mut Product) -> Option<Product> {
 fn halves<T: Point>(set: &Intervals<T>) -> (Intervals<T>, Intervals<T>) {
     let (low, high) = set.ranges().split_at(set.ranges().len() / 2);
     (Intervals::from_ranges(low.iter().copied()), Intervals::from_ranges(high.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{AddrSet, service};
+
+    fn row(first: u32, last: u32, verdict: Verdict) -> Row {
+        let src = AddrSet { v4: Intervals::range(first, last), v6: Intervals::empty() };
+        Row::new(Product::new(src, AddrSet::any(), service::any()), verdict)
+    }
+
+    #[test]
+    fn only_rows_that_took_packets_are_named_and_compared() {
+        let rows = [
+            row(0, 9, Verdict::Accept),
+            row(50, 60, Verdict::Drop),
+            row(5, 20, Verdict::Accept),
+            row(3, 12, Verdict::Accept),
+            row(15, 55, Verdict::Accept),
+            row(0, 60, Verdict::Accept),
+        ];
+        let reaches = shadowed(&rows, Effort::default());
+        assert_eq!(reaches[3], Reach::Covered { by: vec![0, 2], verdicts_differ: false });
+        assert!(matches!(reaches[4], Reach::Live { witness, .. } if rows[4].matches.terms[0].product.contains(&witness)));
+        assert_eq!(reaches[5], Reach::Covered { by: vec![0, 1, 2, 4], verdicts_differ: true });
+    }
+
+    #[test]
+    fn rows_that_may_not_match_or_come_back_cover_nothing() {
+        let mut schedule = row(0, 9, Verdict::Drop);
+        schedule.guard = None;
+        let jump = row(0, 9, Verdict::Jump(crate::packet::ChainId(1)));
+        let mut never = row(0, 9, Verdict::Accept);
+        never.guard = Some(false);
+        let rows = [schedule, jump, row(0, 9, Verdict::Continue), row(0, 9, Verdict::Unknown), never, row(0, 9, Verdict::Accept)];
+        let reaches = shadowed(&rows, Effort::default());
+        assert_eq!(reaches[4], Reach::Empty);
+        assert!(matches!(reaches[5], Reach::Live { .. }));
+        assert_eq!(shadowed(&[Row::new(crate::packet::Match::default(), Verdict::Accept)], Effort::default()), [Reach::Empty]);
+    }
+
+    #[test]
+    fn a_search_that_is_too_long_is_unknown_and_the_rest_is_still_judged() {
+        let mut rows: Vec<Row> = (0..200).map(|host| row(host * 2, host * 2, Verdict::Accept)).collect();
+        rows.push(row(0, 399, Verdict::Accept));
+        rows.push(row(4, 4, Verdict::Accept));
+        let reaches = shadowed(&rows, Effort { per_row: 200, total: 1_000_000 });
+        assert_eq!(reaches[200], Reach::Unknown);
+        assert_eq!(reaches[201], Reach::Covered { by: vec![2], verdicts_differ: false });
+        assert!(shadowed(&rows, Effort { per_row: 200, total: 0 }).iter().all(|reach| *reach == Reach::Unknown));
+    }
 }
