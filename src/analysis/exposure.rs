@@ -499,7 +499,10 @@ impl<'a> Engine<'a> {
         } else {
             "ipv4"
         };
-        result.span = binding.bound.origin.spans().first().copied().or_else(|| live.origin.spans().first().copied()).or(listener.span);
+        // The line at fault is one that is written: what opens the listener, what switches it on, what lets the packet through.
+        let opens = written(&binding.bound.origin).or_else(|| written(&live.origin));
+        let lets = || flow.steps.iter().filter(|s| LETS_THROUGH.contains(&s.code)).find_map(|s| s.span);
+        result.span = opens.or_else(lets).or(listener.span).or_else(|| live.origin.spans().first().copied());
         result.chain = opening(listener, &binding.bound.origin, &interface.name);
         result.chain.extend(side.steps.iter().cloned());
         result.chain.extend(flow.steps.iter().cloned());
@@ -1095,6 +1098,18 @@ pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
             });
             terms.fold(Intervals::empty(), |acc, t| acc.union(&t))
         }
+    }
+}
+
+/// Steps at which somebody wrote that a packet gets through.
+const LETS_THROUGH: [&str; 2] = ["step.nat_to_box", "step.filter_accept"];
+
+/// The first written line of an origin; a block that only anchors a default is none.
+fn written(origin: &Origin) -> Option<crate::source::Span> {
+    match origin {
+        Origin::Written(span) => Some(*span),
+        Origin::Inferred { from, .. } | Origin::All(from) => from.iter().find_map(written),
+        Origin::Default(_) | Origin::Stated(_) => None,
     }
 }
 
