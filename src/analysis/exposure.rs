@@ -246,11 +246,12 @@ impl<'a> Engine<'a> {
             rows.push(Row { matches, verdict, guard });
             index.push(row.index);
         }
-        // Where rows may be missing, what the rows at hand decide stands; the end of the list proves nothing.
+        // Where rows may be missing, what the rows at hand decide stands. An end that lets packets go on still raises a finding
+        // (inferred, see `explain`): rows nobody shows must not hide what the lines at hand open. An end that stops proves nothing.
         let end = match (&configured.incomplete, configured.default.get()) {
-            (Some(_), _) | (None, None) => End::Unknown,
+            (Some(_), Some(Verdict::Drop)) | (_, None) => End::Unknown,
             (None, Some(Verdict::Drop)) => End::Drop,
-            (None, Some(_)) => End::Accept,
+            (_, Some(_)) => End::Accept,
         };
         let ready = Rc::new(Ready { filter: packet::Filter::of(rows, end), rows: index });
         self.ready.borrow_mut().insert(key, ready.clone());
@@ -335,7 +336,8 @@ impl<'a> Engine<'a> {
                     _ => "step.filter_end_unknown",
                 };
                 flow.steps.push(Step { span: filter.span, code, args: vec![filter.name.clone()] });
-                flow.origins.push(filter.default.origin.clone());
+                let origin = filter.default.origin.clone();
+                flow.origins.push(if filter.incomplete.is_some() { Origin::inferred("infer.rows_not_exported", [origin]) } else { origin });
             }
             Decided::Nowhere(_) => {}
         }
