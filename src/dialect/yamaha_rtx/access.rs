@@ -217,7 +217,8 @@ fn nameless(export: &Export<'_>, input: &Input<'_>, attributes: &Attributes<'_>,
     let stored = line.map_or_else(|| (Storage::Empty, SecretValue::new("")), |c| storage(&c, 0));
     let empty = matches!(stored.0, Storage::Empty);
     account.factory = match line {
-        Some(command) => Fact::written(Factory::None, command.span()),
+        // He is the factory's own, with a password that is not.
+        Some(command) => Fact::written(Factory::Name, command.span()),
         None => export.absent("login password", TOPIC, |v| (v == "none").then_some(Factory::NameAndSecret)),
     };
     let ix = AccountIx(device.accounts.items.len() as u32);
@@ -279,7 +280,10 @@ fn named(export: &Export<'_>, attributes: &Attributes<'_>, command: &Command<'_>
     // SSH that asks for keys is a way of its own; where a password does as well, it is the same way as the others.
     if by_key.value.is_true() && !ssh.is_empty() {
         device.admin_paths.items.push(path(ssh, vec![factor(FactorKind::DeviceKey, by_key)]));
-        device.admin_paths.items.push(path(rest, password));
+        // Without another listener what is left is the console, if he may use it.
+        if !rest.is_empty() || words.iter().any(|w| w == "all" || w == "serial") {
+            device.admin_paths.items.push(path(rest, password));
+        }
     } else {
         device.admin_paths.items.push(path(ssh.into_iter().chain(rest).collect(), password));
     }
@@ -348,7 +352,11 @@ fn policies(export: &Export<'_>, timers: &[(String, Fact<i64>, Span)], device: &
     };
     let users = device.accounts.items.iter().filter(|a| a.kind == AccountKind::Admin || a.kind == AccountKind::Wildcard);
     let without = users.filter(|a| !timers.iter().any(|(n, ..)| *n == a.name)).map(|a| a.live.value());
-    let in_use = without.reduce(|a, b| a.or(&b)).unwrap_or_else(|| Fact::known(false, export.evidence()));
+    let nobody = || match export.gaps.get(TOPIC) {
+        Some(why) => Fact::unknown(why.clone()),
+        None => Fact::known(false, export.evidence()),
+    };
+    let in_use = without.reduce(|a, b| a.or(&b)).unwrap_or_else(nobody);
     let mut list = vec![policy(export, "", line.map(|c| c.span()).or(export.head), in_use, common)];
     for (name, timer, span) in timers {
         let live = device

@@ -115,7 +115,11 @@ impl<'a> Export<'a> {
 
     /// What the completeness of a list rests on.
     fn evidence(&self) -> Origin {
-        Origin::inferred("complete_export", self.head.map(Origin::Written))
+        match self.version.as_ref().and_then(|v| v.span) {
+            // The header is what the router prints above its whole configuration.
+            Some(header) => Origin::Written(header),
+            None => Origin::inferred("complete_export", self.head.map(Origin::Written)),
+        }
     }
 
     /// Whether the release is one of a list of trains (`major.minor`); unknown release: no.

@@ -225,7 +225,8 @@ fn vpn_account(
         second.clone(),
     );
     account.concurrent = concurrent(export, scope, command.span());
-    account.shared_signs = Fact::written(wildcard, command.span());
+    // Several sessions of one name are what sharing looks like from here.
+    account.shared_signs = if wildcard { Fact::written(true, command.span()) } else { account.concurrent.map(|most| *most != 1) };
     account.used = live.clone();
     let ix = AccountIx(device.accounts.items.len() as u32);
     let mut own = secret(export, SecretUse::VpnUser, name, command.span(), storage(command, 0), live.clone());

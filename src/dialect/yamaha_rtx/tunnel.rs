@@ -24,7 +24,8 @@ pub fn fill(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) {
     let schedules = schedules(export);
     let refresh = match export.commands.one(Scope::Global, "ipsec auto refresh") {
         Some(command) => super::switch_word(&command),
-        None => export.absent("ipsec auto refresh", TOPIC, on_off),
+        // The box prints this line among the services, after the tunnels.
+        None => export.absent("ipsec auto refresh", "listeners", on_off),
     };
     let mut tunnels = Vec::new();
     for tunnel in plan.tunnels.iter().filter(|t| !t.encapsulation.is_remote_access() && !t.asks_users()) {

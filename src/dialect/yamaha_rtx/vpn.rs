@@ -207,9 +207,9 @@ fn enabled(export: &Export<'_>, schedules: &[schedule::Schedule<'_>], number: u3
     }
 }
 
-/// Whether IPsec is switched on as a whole.
+/// Whether IPsec is switched on as a whole. The box prints this line among the services, after the tunnels.
 pub fn ipsec_on(export: &Export<'_>) -> Fact<bool> {
-    export.scoped_switch(Scope::Global, "ipsec use", "ipsec use", "tunnels", None)
+    export.switch("ipsec use", "listeners")
 }
 
 /// Whether L2TP of a version is switched on: `l2tp service on [l2tp] [l2tpv3]`; without a version, both.
