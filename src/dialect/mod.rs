@@ -6,7 +6,6 @@
 pub mod detect;
 pub mod grammar;
 mod list;
-mod yamaha_rtx;
 
 use crate::ir::device::{Coverage, Device, Unread};
 use crate::ir::fact::{Rest, Why, WhyCode};

@@ -5,7 +5,7 @@
 
 use super::commands::{Command, Peer, Scope, is_interface};
 use super::routes::{Gateway, Route, numbers};
-use super::{Export, Input, address, on_off, vpn};
+use super::{Export, address, on_off, vpn};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, InterfaceKind, IpNet, SidePointer, SignStrength, TrustSign};
@@ -137,7 +137,7 @@ const NAMING: &[&str] = &[
 ];
 
 /// Names the interfaces and reads the routes.
-pub fn collect(export: &mut Export<'_>, input: &Input<'_>) {
+pub fn collect(export: &mut Export<'_>) {
     let commands = &export.commands;
     let mut out = Interfaces::default();
     // The address line names a port best, where there is one.
@@ -200,13 +200,6 @@ pub fn collect(export: &mut Export<'_>, input: &Input<'_>) {
             }
         }
     }
-    let stated = input.stated.untrusted.iter().chain(&input.stated.trusted);
-    let unknown: Vec<&String> = stated.filter(|n| is_interface(&n.to_ascii_lowercase()) && out.named(n).is_none()).collect();
-    // A person may name a port that no line mentions; it is there nevertheless.
-    let head = export.head_span(input);
-    unknown.into_iter().for_each(|n| {
-        out.add(n.to_ascii_lowercase(), head);
-    });
     export.interfaces = out;
 }
 

@@ -24,8 +24,8 @@ mod vpn;
 #[cfg(test)]
 mod tests;
 
-use super::grammar::Grammar;
-use super::{Dialect, Input};
+use crate::dialect::grammar::Grammar;
+use crate::dialect::{Dialect, Input};
 use crate::ir::Device;
 use crate::ir::device::{Completeness, ExportForm, Identity, Version};
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
@@ -35,8 +35,11 @@ use commands::{Command, Commands, Peer, Scope};
 use interface::Interfaces;
 use std::collections::{BTreeMap, HashMap};
 
-/// Registry entry.
+/// The dialect.
 pub struct YamahaRtx;
+
+/// What the registry holds.
+pub static IMPLEMENTATION: YamahaRtx = YamahaRtx;
 
 impl Dialect for YamahaRtx {
     fn name(&self) -> &'static str {
@@ -186,7 +189,7 @@ fn lower(input: &Input<'_>) -> Vec<Device> {
         head: standing.head,
         interfaces: Interfaces::default(),
     };
-    interface::collect(&mut export, input);
+    interface::collect(&mut export);
 
     let identity = Identity {
         vendor: input.grammar.file.identity.vendor.clone(),

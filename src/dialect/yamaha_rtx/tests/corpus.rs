@@ -31,7 +31,7 @@ fn exports() -> Vec<(String, String)> {
 
 /// Puts wrapped lines of a capture together, as the reading of files does.
 fn unwrap(text: &str) -> String {
-    let dialect = crate::dialect::yamaha_rtx::YamahaRtx;
+    let dialect = crate::dialect::list::yamaha_rtx::YamahaRtx;
     let mut out = String::new();
     let mut full = false;
     for line in text.lines() {
@@ -49,7 +49,7 @@ fn unwrap(text: &str) -> String {
 
 #[test]
 fn every_export_is_recognised_understood_and_its_secrets_are_found() {
-    let dialect = crate::dialect::yamaha_rtx::YamahaRtx;
+    let dialect = crate::dialect::list::yamaha_rtx::YamahaRtx;
     let grammar = Grammar::load(dialect.grammar_text()).expect("grammar");
     for (name, text) in exports() {
         let verdict = detect(FileId(0), &text, 0..text.len(), &[&grammar]);

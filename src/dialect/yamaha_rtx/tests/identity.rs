@@ -82,7 +82,7 @@ fn unverified_defaults_of_old_trains_are_marked() {
 
 #[test]
 fn wrapped_lines_are_told_from_statements() {
-    let dialect = crate::dialect::yamaha_rtx::YamahaRtx;
+    let dialect = crate::dialect::list::yamaha_rtx::YamahaRtx;
     for line in ["ip filter 1 pass * *", "no telnetd host", "# RTX830 Rev.15", "PP select 1", "RTX830# show config", "[RTX1210] show"] {
         assert!(dialect.starts_statement(line), "{line}");
     }

@@ -6,7 +6,7 @@ mod network;
 mod services;
 mod vpn;
 
-use crate::dialect::{Dialect, Input, Stated, grammar::Grammar, parse, read};
+use crate::dialect::{Dialect, Input, grammar::Grammar, parse, read};
 use crate::ir::Device;
 use crate::ir::fact::Origin;
 use crate::ir::interface::Interface;
@@ -21,8 +21,7 @@ fn device(text: &str) -> Device {
     let dialect = super::YamahaRtx;
     let grammar = Grammar::load(dialect.grammar_text()).expect("grammar");
     let tree = parse(&grammar, FileId(0), text, 0..text.len());
-    let stated = Stated::default();
-    let input = Input { tree: &tree, grammar: &grammar, range: 0..text.len(), stated: &stated };
+    let input = Input { tree: &tree, grammar: &grammar, range: 0..text.len() };
     let mut devices = read(&dialect, &input);
     assert_eq!(devices.len(), 1);
     devices.remove(0)
