@@ -2,4 +2,4 @@
 
 use super::Dialect;
 
-pub(super) static DIALECTS: &[&dyn Dialect] = &[];
+pub(super) static DIALECTS: &[&dyn Dialect] = &[&super::fortios::Fortios];

@@ -4,6 +4,7 @@
 //! helper here. What is data about a product stands in its grammar file.
 
 pub mod detect;
+mod fortios;
 pub mod grammar;
 mod list;
 
