@@ -121,7 +121,8 @@ fn topics_from(rank: usize) -> Vec<&'static str> {
 
 /// Judges how much of a configuration the export shows.
 pub fn standing(input: &Input<'_>, commands: &Commands<'_>, header: &Header) -> Standing {
-    let first = input.tree.root().children().next().map(|n| n.span());
+    // What a whole export lacks is reported at its first line, a comment or not.
+    let first = input.tree.root().children().next().map(|n| n.span()).into_iter().chain(input.tree.comments.first().copied()).min();
     let head = header.span.or(first);
     let has = |patterns: &[&str]| !commands.events(patterns).is_empty();
     let chapters = [
