@@ -6,6 +6,7 @@ pub mod dialect;
 pub mod finding;
 pub mod ir;
 pub mod packet;
+pub mod report;
 pub mod rule;
 pub mod source;
 pub mod syntax;
