@@ -28,7 +28,7 @@ pub struct Effort {
 impl Default for Effort {
     /// Enough for ten thousand rows; used up within seconds.
     fn default() -> Self {
-        Effort { per_row: 2_000_000, total: 30_000_000 }
+        Effort { per_row: 2_000_000, total: 20_000_000 }
     }
 }
 
@@ -80,6 +80,13 @@ struct Taker<'a> {
     term: &'a Term,
 }
 
+impl Taker<'_> {
+    /// Whether every packet of `term` is taken, if no earlier row takes it.
+    fn takes_all_of(&self, term: &Term) -> bool {
+        self.term.literals.iter().all(|literal| term.literals.contains(literal)) && term.product.is_subset(&self.term.product)
+    }
+}
+
 /// The packets of a product that have these memberships and still have to pass the takers from an index on.
 struct Piece {
     product: Product,
@@ -114,6 +121,10 @@ impl<'a> Search<'a> {
                     takers.push(taker);
                 }
             }
+            if let Some(whole) = takers.iter().position(|taker| taker.takes_all_of(term)) {
+                self.takers_before(term, &takers[..=whole], &mut by)?;
+                continue;
+            }
             let Some(survivor) = survivor(term, &takers, &mut by, self.budget)? else { continue };
             let witness = PacketSet::from(survivor.product).witness();
             return Ok(witness.map_or(Reach::Unknown, |witness| Reach::Live { witness, given: survivor.literals }));
@@ -121,6 +132,23 @@ impl<'a> Search<'a> {
         let by: Vec<usize> = by.into_iter().collect();
         let verdicts_differ = by.iter().any(|taker| self.rows[*taker].verdict != row.verdict);
         Ok(Reach::Covered { by, verdicts_differ })
+    }
+
+    /// Adds to `by` the takers that take some packet of `term`, the last of which takes all that is left.
+    ///
+    /// One packet is looked for behind each of them: cutting the term by all of them in turn costs ten times as much for rows that
+    /// lie inside a wide one and meet hundreds of others before it.
+    fn takers_before(&mut self, term: &Term, takers: &[&Taker], by: &mut BTreeSet<usize>) -> Result<(), Exceeded> {
+        for (at, taker) in takers.iter().enumerate().filter(|(_, taker)| !contradicts(&term.literals, &taker.term.literals)) {
+            self.budget.spend(term.product.work(&taker.term.product))?;
+            let mut literals = term.literals.clone();
+            literals.extend(taker.term.literals.iter().filter(|literal| !term.literals.contains(literal)));
+            let taken = Term { product: term.product.intersection(&taker.term.product), literals };
+            if !by.contains(&taker.row) && survivor(&taken, &takers[..at], &mut BTreeSet::new(), self.budget)?.is_some() {
+                by.insert(taker.row);
+            }
+        }
+        Ok(())
     }
 }
 
