@@ -17,16 +17,29 @@ use std::sync::Arc;
 
 /// A large nested-block export: interfaces, objects, policies, and the bulk that real exports carry (messages, signatures).
 fn block_export(policies: usize, bulk: usize) -> String {
-    let mut out = String::from("#config-version=FG100F-7.4.8-FW-build2795-250523:opmode=0:vdom=0:user=admin\n#conf_file_ver=1\n#buildno=2795\n#global_vdom=1\n");
+    let mut out = String::from(
+        "#config-version=FG100F-7.4.8-FW-build2795-250523:opmode=0:vdom=0:user=admin\n#conf_file_ver=1\n#buildno=2795\n#global_vdom=1\n",
+    );
     out.push_str("config system global\n    set admintimeout 15\n    set hostname \"bench\"\nend\nconfig system interface\n");
     for n in 1..=20 {
-        let _ = write!(out, "    edit \"port{n}\"\n        set vdom \"root\"\n        set ip 10.{n}.0.1 255.255.255.0\n        set allowaccess ping https\n        set role lan\n    next\n");
+        let _ = write!(
+            out,
+            "    edit \"port{n}\"\n        set vdom \"root\"\n        set ip 10.{n}.0.1 255.255.255.0\n        set allowaccess ping https\n        set role lan\n    next\n"
+        );
     }
-    out.push_str("    edit \"wan1\"\n        set vdom \"root\"\n        set ip 203.0.113.2 255.255.255.0\n        set role wan\n    next\nend\n");
+    out.push_str(
+        "    edit \"wan1\"\n        set vdom \"root\"\n        set ip 203.0.113.2 255.255.255.0\n        set role wan\n    next\nend\n",
+    );
     out.push_str("config system admin\n    edit \"netadm\"\n        set trusthost1 10.1.0.0 255.255.255.0\n        set accprofile \"super_admin\"\n        set vdom \"root\"\n    next\nend\n");
     out.push_str("config firewall address\n");
     for n in 0..policies {
-        let _ = write!(out, "    edit \"host-{n}\"\n        set uuid 11111111-2222-51e9-aaaa-{n:012}\n        set subnet 10.{}.{}.{} 255.255.255.255\n    next\n", n % 20 + 1, n / 250 % 250, n % 250 + 1);
+        let _ = write!(
+            out,
+            "    edit \"host-{n}\"\n        set uuid 11111111-2222-51e9-aaaa-{n:012}\n        set subnet 10.{}.{}.{} 255.255.255.255\n    next\n",
+            n % 20 + 1,
+            n / 250 % 250,
+            n % 250 + 1
+        );
     }
     out.push_str("end\nconfig system replacemsg http \"page\"\n");
     for n in 0..bulk {
@@ -50,10 +63,17 @@ fn block_export(policies: usize, bulk: usize) -> String {
 
 /// A command-line export of a small router, `size` times its tunnels and filters.
 fn command_export(size: usize) -> String {
-    let mut out = String::from("# RTX830 Rev.15.02.31 (Fri Sep  1 10:00:00 2023)\nip route default gateway pp 1\nip lan1 address 192.168.100.1/24\nprovider type isdn-terminal\npp select 1\n pp always-on on\n pppoe use lan2\n pp auth accept pap chap\n ip pp secure filter in 200003 200099\n ip pp nat descriptor 1000\n pp enable 1\n");
+    let mut out = String::from(
+        "# RTX830 Rev.15.02.31 (Fri Sep  1 10:00:00 2023)\nip route default gateway pp 1\nip lan1 address 192.168.100.1/24\nprovider type isdn-terminal\npp select 1\n pp always-on on\n pppoe use lan2\n pp auth accept pap chap\n ip pp secure filter in 200003 200099\n ip pp nat descriptor 1000\n pp enable 1\n",
+    );
     for n in 1..=size {
-        let _ = write!(out, "tunnel select {n}\n ipsec tunnel {n}\n  ipsec sa policy {n} {n} esp aes256-cbc sha256-hmac\n  ipsec ike encryption {n} aes256-cbc\n  ipsec ike group {n} modp2048\n  ipsec ike hash {n} sha256\n  ipsec ike keepalive use {n} on dpd 10 3\n  ipsec ike remote address {n} 198.51.100.{}\n ip tunnel tcp mss limit auto\n tunnel enable {n}\n", n % 250 + 1);
-        let _ = write!(out, "ip filter {} reject 192.168.{}.0/24 * * * *\nip filter dynamic {} * * www\n", 200_100 + n, n % 250, 200_100 + n);
+        let _ = write!(
+            out,
+            "tunnel select {n}\n ipsec tunnel {n}\n  ipsec sa policy {n} {n} esp aes256-cbc sha256-hmac\n  ipsec ike encryption {n} aes256-cbc\n  ipsec ike group {n} modp2048\n  ipsec ike hash {n} sha256\n  ipsec ike keepalive use {n} on dpd 10 3\n  ipsec ike remote address {n} 198.51.100.{}\n ip tunnel tcp mss limit auto\n tunnel enable {n}\n",
+            n % 250 + 1
+        );
+        let _ =
+            write!(out, "ip filter {} reject 192.168.{}.0/24 * * * *\nip filter dynamic {} * * www\n", 200_100 + n, n % 250, 200_100 + n);
     }
     out.push_str("ip filter 200003 reject 192.168.100.0/24 * * * *\nip filter 200099 pass * * * * *\nnat descriptor type 1000 masquerade\nsyslog notice on\n");
     out
@@ -73,7 +93,9 @@ fn options<'a>(stated: &'a (dyn Fn(&str) -> (Stated, Option<String>) + Sync)) ->
 
 fn parse(c: &mut Criterion) {
     let mut group = c.benchmark_group("parse");
-    for (family, dialect, text) in [("block", "fortios", block_export(4_000, 40_000)), ("command-lines", "yamaha-rtx", command_export(6_000))] {
+    for (family, dialect, text) in
+        [("block", "fortios", block_export(4_000, 40_000)), ("command-lines", "yamaha-rtx", command_export(6_000))]
+    {
         let ix = sekisho::dialect::all().iter().position(|d| d.name() == dialect).expect("dialect");
         let grammar = sekisho::dialect::grammar(ix).expect("grammar");
         group.throughput(Throughput::Bytes(text.len() as u64));

@@ -22,11 +22,21 @@ fn summary(report: &Report) -> String {
             out.push_str(&format!("error: {}{}\n", error.line.map(|l| format!("line {l}: ")).unwrap_or_default(), error.message));
         }
         for device in &file.devices {
-            out.push_str(&format!("device: {} [{}] {}\n", device.name, device.context, device.os_version.as_deref().unwrap_or("no version")));
+            out.push_str(&format!(
+                "device: {} [{}] {}\n",
+                device.name,
+                device.context,
+                device.os_version.as_deref().unwrap_or("no version")
+            ));
             let mut lines: Vec<(usize, String)> = device
                 .findings
                 .iter()
-                .map(|f| (f.primary.place.map_or(0, |p| p.line), format!("{} {} {} | {}", f.rule, f.severity.word(), f.confidence.word(), f.subject)))
+                .map(|f| {
+                    (
+                        f.primary.place.map_or(0, |p| p.line),
+                        format!("{} {} {} | {}", f.rule, f.severity.word(), f.confidence.word(), f.subject),
+                    )
+                })
                 .collect();
             lines.sort();
             for (line, text) in lines {
@@ -62,8 +72,13 @@ fn repaired_twins_are_clean_and_their_originals_are_not() {
     for path in incidents {
         let report = judge(&path, Lang::En);
         let fixed = path.file_name().is_some_and(|n| n.to_string_lossy().contains("-fixed"));
-        let findings: Vec<String> =
-            report.files.iter().flat_map(|f| &f.devices).flat_map(|d| &d.findings).map(|f| format!("{} {} {}", f.severity.word(), f.rule, f.subject)).collect();
+        let findings: Vec<String> = report
+            .files
+            .iter()
+            .flat_map(|f| &f.devices)
+            .flat_map(|d| &d.findings)
+            .map(|f| format!("{} {} {}", f.severity.word(), f.rule, f.subject))
+            .collect();
         assert_eq!(report.totals.unreadable, 0, "{}", path.display());
         assert_eq!(report.totals.error == 0, fixed, "{}: {findings:#?}", path.display());
         assert_eq!(report.totals.warning == 0, fixed, "{}: {findings:#?}", path.display());
@@ -75,7 +90,12 @@ fn both_languages_say_the_same() {
     for path in corpus() {
         let (ja, en) = (judge(&path, Lang::Ja), judge(&path, Lang::En));
         let shape = |r: &Report| -> Vec<(String, String, String)> {
-            r.files.iter().flat_map(|f| &f.devices).flat_map(|d| &d.findings).map(|f| (f.rule.clone(), f.subject.clone(), f.fingerprint.clone())).collect()
+            r.files
+                .iter()
+                .flat_map(|f| &f.devices)
+                .flat_map(|d| &d.findings)
+                .map(|f| (f.rule.clone(), f.subject.clone(), f.fingerprint.clone()))
+                .collect()
         };
         assert_eq!(shape(&ja), shape(&en), "{}", path.display());
     }

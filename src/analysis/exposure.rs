@@ -246,11 +246,12 @@ impl<'a> Engine<'a> {
             rows.push(Row { matches, verdict, guard });
             index.push(row.index);
         }
-        // Where rows may be missing, what the rows at hand decide stands; the end of the list proves nothing.
+        // Where rows may be missing, what the rows at hand decide stands. An end that lets packets go on still raises a finding
+        // (inferred, see `explain`): rows nobody shows must not hide what the lines at hand open. An end that stops proves nothing.
         let end = match (&configured.incomplete, configured.default.get()) {
-            (Some(_), _) | (None, None) => End::Unknown,
+            (Some(_), Some(Verdict::Drop)) | (_, None) => End::Unknown,
             (None, Some(Verdict::Drop)) => End::Drop,
-            (None, Some(_)) => End::Accept,
+            (_, Some(_)) => End::Accept,
         };
         let ready = Rc::new(Ready { filter: packet::Filter::of(rows, end), rows: index });
         self.ready.borrow_mut().insert(key, ready.clone());
@@ -335,7 +336,8 @@ impl<'a> Engine<'a> {
                     _ => "step.filter_end_unknown",
                 };
                 flow.steps.push(Step { span: filter.span, code, args: vec![filter.name.clone()] });
-                flow.origins.push(filter.default.origin.clone());
+                let origin = filter.default.origin.clone();
+                flow.origins.push(if filter.incomplete.is_some() { Origin::inferred("infer.rows_not_exported", [origin]) } else { origin });
             }
             Decided::Nowhere(_) => {}
         }
@@ -499,7 +501,10 @@ impl<'a> Engine<'a> {
         } else {
             "ipv4"
         };
-        result.span = binding.bound.origin.spans().first().copied().or_else(|| live.origin.spans().first().copied()).or(listener.span);
+        // The line at fault is one that is written: what opens the listener, what switches it on, what lets the packet through.
+        let opens = written(&binding.bound.origin).or_else(|| written(&live.origin));
+        let lets = || flow.steps.iter().filter(|s| LETS_THROUGH.contains(&s.code)).find_map(|s| s.span);
+        result.span = opens.or_else(lets).or(listener.span).or_else(|| live.origin.spans().first().copied());
         result.chain = opening(listener, &binding.bound.origin, &interface.name);
         result.chain.extend(side.steps.iter().cloned());
         result.chain.extend(flow.steps.iter().cloned());
@@ -1095,6 +1100,18 @@ pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
             });
             terms.fold(Intervals::empty(), |acc, t| acc.union(&t))
         }
+    }
+}
+
+/// Steps at which somebody wrote that a packet gets through.
+const LETS_THROUGH: [&str; 2] = ["step.nat_to_box", "step.filter_accept"];
+
+/// The first written line of an origin; a block that only anchors a default is none.
+fn written(origin: &Origin) -> Option<crate::source::Span> {
+    match origin {
+        Origin::Written(span) => Some(*span),
+        Origin::Inferred { from, .. } | Origin::All(from) => from.iter().find_map(written),
+        Origin::Default(_) | Origin::Stated(_) => None,
     }
 }
 

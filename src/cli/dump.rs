@@ -27,7 +27,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     for member in source::open(&path.display().to_string(), bytes, &Limits::STANDARD).members {
         let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
         for (range, verdict) in run::exports(&mut source, wanted.as_deref()) {
-            let Some(analysed) = verdict.ok().and_then(|d| run::analyse(&source, range, d, &settings)) else { continue };
+            let Some(analysed) = verdict.ok().and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
             let name = crate::dialect::all().get(analysed.dialect).map_or("", |d| d.name());
             let devices: Vec<Json> = analysed
                 .devices

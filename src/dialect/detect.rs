@@ -43,6 +43,7 @@ impl Verdict {
 /// Lines looked at. Signs stand in headers and in sections that every export has; a larger file has seen them long before.
 const LINES: usize = 20_000;
 
+#[derive(Clone)]
 enum Compiled<'g> {
     Starts(&'g str),
     Words(Vec<&'g str>),
@@ -75,6 +76,15 @@ fn words_match(pattern: &[&str], line: &str) -> bool {
 }
 
 impl Compiled<'_> {
+    /// The byte with which every line that matches begins, blanks left out; `None` when there is no such byte.
+    fn first_byte(&self) -> Option<u8> {
+        match self {
+            Compiled::Starts(s) => s.bytes().next(),
+            Compiled::Words(p) => p.first().filter(|w| !w.starts_with(['*', '<'])).and_then(|w| w.bytes().next()),
+            Compiled::Contains(_) => None,
+        }
+    }
+
     fn matches(&self, line: &str) -> bool {
         match self {
             Compiled::Starts(s) => line.trim_start_matches(['\u{feff}', ' ', '\t']).starts_with(s),
@@ -118,7 +128,32 @@ pub fn detect(file: FileId, text: &str, range: std::ops::Range<usize>, grammars:
     Verdict { scores }
 }
 
-/// Whether a line begins an export of one of the grammars, for files that hold several.
-pub fn begins_export(line: &str, grammars: &[&Grammar]) -> bool {
-    grammars.iter().flat_map(|g| &g.file.detect.signs).any(|s| s.begins && compile(s).is_some_and(|c| c.matches(line)))
+/// Which lines begin an export of one of the grammars, for files that hold several.
+pub struct Beginnings<'g> {
+    compiled: Vec<Compiled<'g>>,
+    first_bytes: [bool; 256],
+}
+
+impl<'g> Beginnings<'g> {
+    /// The signs that begin an export.
+    pub fn new(grammars: &[&'g Grammar]) -> Beginnings<'g> {
+        let compiled: Vec<Compiled<'g>> = grammars.iter().flat_map(|g| &g.file.detect.signs).filter(|s| s.begins).filter_map(compile).collect();
+        let mut first_bytes = [false; 256];
+        for sign in &compiled {
+            match sign.first_byte() {
+                Some(byte) => {
+                    first_bytes[usize::from(byte.to_ascii_lowercase())] = true;
+                    first_bytes[usize::from(byte.to_ascii_uppercase())] = true;
+                }
+                None => first_bytes = [true; 256],
+            }
+        }
+        Beginnings { compiled, first_bytes }
+    }
+
+    /// Whether a line begins an export. Most lines are told by their first byte.
+    pub fn begins(&self, line: &str) -> bool {
+        let first = line.bytes().find(|b| !b.is_ascii_whitespace());
+        first.is_some_and(|b| self.first_bytes[usize::from(b)] || !b.is_ascii()) && self.compiled.iter().any(|c| c.matches(line))
+    }
 }

@@ -199,15 +199,15 @@ pub struct Analysed {
     pub secrets: Vec<Span>,
 }
 
-/// Reads and analyses one export of a known dialect.
-pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &Settings) -> Option<Analysed> {
+/// Reads and analyses one export of a known dialect. Places of secrets are only looked for where excerpts are wanted.
+pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &Settings, excerpts: bool) -> Option<Analysed> {
     let grammar = dialect::grammar(dialect)?;
     let implementation = *dialect::all().get(dialect)?;
     let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
     let input = dialect::Input { tree: &tree, grammar, range };
     let devices = dialect::read(implementation, &input);
     let sheets = analysis::analyse(&devices, settings);
-    Some(Analysed { dialect, devices, sheets, secrets: dialect::secret_spans(grammar, &tree), problems: tree.problems.clone() })
+    Some(Analysed { dialect, devices, sheets, secrets: if excerpts { dialect::secret_spans(grammar, &tree) } else { Vec::new() }, problems: tree.problems.clone() })
 }
 
 /// The exports of a text and the dialect of each; `Err` holds the best guess of what it is instead.
@@ -220,7 +220,8 @@ pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, 
             source.soften(columns, |line| d.starts_statement(line));
         }
     }
-    let parts = source::split_exports(source.clean(), |line| detect::begins_export(line, &grammars));
+    let beginnings = detect::Beginnings::new(&grammars);
+    let parts = source::split_exports(source.clean(), |line| beginnings.begins(line));
     let single = parts.len() == 1;
     parts
         .into_iter()
@@ -253,7 +254,7 @@ fn judge_text(
     let mut secrets: Vec<Span> = Vec::new();
     for (range, verdict) in exports {
         let analysed = match verdict {
-            Ok(dialect) => analyse(&source, range.clone(), dialect, &settings),
+            Ok(dialect) => analyse(&source, range.clone(), dialect, &settings, options.excerpts),
             Err(verdict) => {
                 reports.extend(unknown(&path, &source, range, &verdict, named, lang));
                 continue;

@@ -194,7 +194,7 @@ impl Enumeration<'_> {
     fn walk(&mut self, mut frames: Vec<(usize, usize, bool)>) {
         let Some((chain, row, no_return)) = frames.pop() else { unreachable!() };
         let Some(current) = self.filter.chains[chain].rows.get(row) else {
-            return self.leave(chain, frames, no_return, self.filter.chains[chain].end);
+            return self.leave(frames, no_return, self.filter.chains[chain].end);
         };
         let matches =
             current.matches.terms.iter().any(|term| term.product.contains(self.packet) && term.holds(self.assignment) == Some(true));
@@ -212,10 +212,10 @@ impl Enumeration<'_> {
                 continue;
             }
             match current.verdict {
-                Verdict::Accept => self.leave(chain, frames, no_return, End::Accept),
-                Verdict::Drop => self.leave(chain, frames, no_return, End::Drop),
-                Verdict::Unknown => self.leave(chain, frames, no_return, End::Unknown),
-                Verdict::Return => self.leave(chain, frames, no_return, End::Return),
+                Verdict::Accept => self.leave(frames, no_return, End::Accept),
+                Verdict::Drop => self.leave(frames, no_return, End::Drop),
+                Verdict::Unknown => self.leave(frames, no_return, End::Unknown),
+                Verdict::Return => self.leave(frames, no_return, End::Return),
                 Verdict::Continue => {
                     frames.push((chain, row + 1, no_return));
                     self.walk(frames);
@@ -229,7 +229,7 @@ impl Enumeration<'_> {
         }
     }
 
-    fn leave(&mut self, chain: usize, mut frames: Vec<(usize, usize, bool)>, mut no_return: bool, end: End) {
+    fn leave(&mut self, mut frames: Vec<(usize, usize, bool)>, mut no_return: bool, end: End) {
         match end {
             End::Accept => drop(self.fates.insert(Fate::Accepted)),
             End::Drop => drop(self.fates.insert(Fate::Dropped)),
@@ -246,7 +246,7 @@ impl Enumeration<'_> {
                 if default == End::Return {
                     self.fates.insert(Fate::PassedOn);
                 } else {
-                    self.leave(0, frames, false, default);
+                    self.leave(frames, false, default);
                 }
             }
         }
@@ -296,17 +296,20 @@ proptest! {
     }
 
     #[test]
-    fn a_decision_leaves_no_packet_out(filter in filter()) {
+    fn a_decision_holds_every_fate_and_no_other(filter in filter()) {
         for assignment in Assignment::all(variables()).0 {
             let decision = filter.decide(&PacketSet::any(), &assignment, &mut Budget::default()).unwrap();
+            let sets = [
+                (Fate::Accepted, &decision.may_accept),
+                (Fate::Dropped, &decision.may_drop),
+                (Fate::PassedOn, &decision.may_pass_on),
+            ];
             for packet in packets() {
-                for fate in Enumeration::of(&filter, &packet, &assignment, true) {
-                    let set = match fate {
-                        Fate::Accepted => &decision.may_accept,
-                        Fate::Dropped => &decision.may_drop,
-                        Fate::PassedOn => &decision.may_pass_on,
-                    };
-                    prop_assert!(set.contains(&packet));
+                let fates = Enumeration::of(&filter, &packet, &assignment, true);
+                for (fate, set) in sets {
+                    let may = set.contains(&packet);
+                    prop_assert!(may || !fates.contains(&fate));
+                    prop_assert!(may == fates.contains(&fate) || !unknowns_are_met_once(&filter));
                 }
             }
         }
@@ -314,8 +317,7 @@ proptest! {
 
     #[test]
     fn bounds_without_resolved_atoms_are_sound(filter in filter()) {
-        let decision = filter.decide(&PacketSet::any(), &Assignment::open(), &mut Budget::default()).unwrap();
-        let bounds = decision.accepted(&mut Budget::default()).unwrap();
+        let bounds = filter.accepts_under(&PacketSet::any(), &Assignment::open(), &mut Budget::default()).unwrap();
         for packet in packets() {
             let fates = all_fates(&filter, &packet);
             prop_assert!(bounds.hi.contains(&packet) || !fates.contains(&Fate::Accepted));
@@ -326,7 +328,7 @@ proptest! {
     #[test]
     fn the_trace_is_the_run_in_which_no_unknown_guard_holds(filter in filter()) {
         for assignment in Assignment::all(variables()).0 {
-            let accepted = filter.decide(&PacketSet::any(), &assignment, &mut Budget::default()).unwrap().accepted(&mut Budget::default()).unwrap();
+            let accepted = filter.accepts_under(&PacketSet::any(), &assignment, &mut Budget::default()).unwrap();
             for packet in packets() {
                 let trace = filter.trace(&packet, &assignment);
                 let fates: Vec<Fate> = Enumeration::of(&filter, &packet, &assignment, false).into_iter().collect();

@@ -1,13 +1,14 @@
 //! Ordered filters: rows tried in order, chains that jump to one another, and what a filter accepts.
 //!
 //! A filter is data that a caller lowered from some configuration; the verdict of a row, a chain's end and the guard of a row may each be
-//! unknown. [`Filter::decide`] keeps one remainder of packets that may still be undecided: a row adds what it possibly takes to its
-//! verdict's set and removes what it surely takes. A packet is surely accepted if nothing else can happen to it. For rows that are visited
-//! once and unknowns that are independent this is exact.
+//! unknown. This module holds that data and the questions; [`super::evaluate`] follows packets through it. Answers are
+//! exact for unknowns that are independent and rows that a packet meets once, else sound: never a packet missing from `hi`, never one too
+//! many in `lo`.
 
 use super::atoms::{Assignment, Bounds, Match, Term, Variable};
+use super::evaluate::{Wanted, evaluate};
 use super::product::Product;
-use super::set::{PacketSet, subtract, tests, work};
+use super::set::PacketSet;
 use super::{Budget, Exceeded};
 use std::collections::BTreeSet;
 
@@ -68,7 +69,7 @@ impl Row {
     }
 
     /// Whether a term takes packets under an assignment: the guard and the term's literals, both.
-    fn takes(&self, term: &Term, assignment: &Assignment) -> Option<bool> {
+    pub(super) fn takes(&self, term: &Term, assignment: &Assignment) -> Option<bool> {
         match (self.guard, term.holds(assignment)) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (Some(true), holds) => holds,
@@ -105,19 +106,8 @@ pub struct Decision {
     pub may_drop: PacketSet,
     /// The packets on which the filter possibly does not decide.
     pub may_pass_on: PacketSet,
-    /// Whether no packet is in two of the sets.
-    pub certain: bool,
     /// False if the sets may be larger than needed.
     pub exact: bool,
-}
-
-impl Decision {
-    /// The packets that are accepted: surely those that nothing else can happen to.
-    pub fn accepted(&self, budget: &mut Budget) -> Result<Bounds, Exceeded> {
-        let hi = self.may_accept.clone();
-        let lo = if self.certain { hi.clone() } else { hi.difference(&self.may_drop, budget)?.difference(&self.may_pass_on, budget)? };
-        Ok(Bounds { lo, hi, exact: self.exact })
-    }
 }
 
 /// What a filter accepts under one assignment of the memberships that matter to it.
@@ -154,39 +144,50 @@ impl Filter {
         let (assignments, resolved) = Assignment::all(self.variables(&relevant, universe));
         let mut cases = Vec::with_capacity(assignments.len());
         for assignment in assignments {
-            let mut accepted = self.run(universe, &relevant, &assignment, budget)?.accepted(budget)?;
+            let mut accepted = self.bounds(universe, &relevant, &assignment, budget)?;
             accepted.exact &= resolved;
             cases.push(Case { assignment, accepted });
         }
         Ok(cases)
     }
 
-    /// What may happen to the packets of `universe` under an assignment; memberships it leaves open may be either.
-    pub fn decide(&self, universe: &PacketSet, assignment: &Assignment, budget: &mut Budget) -> Result<Decision, Exceeded> {
+    /// The packets of `universe` that the filter accepts under an assignment; memberships it leaves open may be either in each row, which
+    /// is not exact.
+    pub fn accepts_under(&self, universe: &PacketSet, assignment: &Assignment, budget: &mut Budget) -> Result<Bounds, Exceeded> {
         let relevant = self.relevant(universe, budget)?;
-        self.run(universe, &relevant, assignment, budget)
+        let mut bounds = self.bounds(universe, &relevant, assignment, budget)?;
+        bounds.exact &= self.variables(&relevant, universe).into_iter().all(|variable| assignment.get(variable).is_some());
+        Ok(bounds)
     }
 
-    fn run(
+    /// What may happen to the packets of `universe` under an assignment; memberships it leaves open may be either in each row.
+    pub fn decide(&self, universe: &PacketSet, assignment: &Assignment, budget: &mut Budget) -> Result<Decision, Exceeded> {
+        let relevant = self.relevant(universe, budget)?;
+        let fates = evaluate(self, &relevant, assignment, universe, Wanted::ALL, budget)?;
+        Ok(Decision {
+            may_accept: PacketSet::of(fates.accepted, budget)?,
+            may_drop: PacketSet::of(fates.dropped, budget)?,
+            may_pass_on: PacketSet::of(fates.passed_on, budget)?,
+            exact: fates.exact && self.variables(&relevant, universe).into_iter().all(|variable| assignment.get(variable).is_some()),
+        })
+    }
+
+    fn bounds(
         &self,
         universe: &PacketSet,
         relevant: &[Vec<usize>],
         assignment: &Assignment,
         budget: &mut Budget,
-    ) -> Result<Decision, Exceeded> {
-        let mut run = Run {
-            filter: self,
-            relevant,
-            assignment,
-            budget,
-            accepted: PacketSet::empty(),
-            dropped: PacketSet::empty(),
-            active: vec![false; self.chains.len()],
-            certain: true,
-            exact: true,
-        };
-        let left = run.chain(ChainId(0), universe.clone().into_products(), 0)?;
-        Ok(Decision { may_accept: run.accepted, may_drop: run.dropped, may_pass_on: left, certain: run.certain, exact: run.exact })
+    ) -> Result<Bounds, Exceeded> {
+        let fates = evaluate(self, relevant, assignment, universe, Wanted::ACCEPTED, budget)?;
+        if fates.certain {
+            return Ok(Bounds { exact: fates.exact, ..Bounds::exactly(PacketSet::of_disjoint(fates.accepted)) });
+        }
+        let hi = PacketSet::of(fates.accepted, budget)?;
+        // Surely accepted is what nothing else can happen to: the other fates matter only inside of what may be accepted.
+        let others = evaluate(self, relevant, assignment, &hi, Wanted::OTHERS, budget)?;
+        let others: Vec<Product> = others.dropped.into_iter().chain(others.passed_on).collect();
+        Ok(Bounds { lo: PacketSet::of_disjoint(hi.without(&others, budget)?), hi, exact: fates.exact })
     }
 
     /// For each chain, the rows that can do something to a packet of the universe.
@@ -196,8 +197,8 @@ impl Filter {
         let mut open = vec![0];
         while let Some(at) = open.pop() {
             let Some(chain) = self.chains.get(at) else { continue };
-            budget.spend(tests(chain.rows.len() * universe.products().len()))?;
             for (index, row) in chain.rows.iter().enumerate() {
+                budget.spend(1 + (row.matches.terms.len() * universe.products().len()) as u64)?;
                 let idle = row.guard == Some(false) || row.verdict == Verdict::Continue;
                 if idle || !row.matches.terms.iter().any(|term| universe.overlaps(&term.product)) {
                     continue;
@@ -220,151 +221,4 @@ impl Filter {
         let variables: BTreeSet<Variable> = terms.flat_map(|term| &term.literals).map(|literal| literal.variable).collect();
         variables.into_iter().collect()
     }
-}
-
-/// One evaluation of a filter.
-struct Run<'a> {
-    filter: &'a Filter,
-    relevant: &'a [Vec<usize>],
-    assignment: &'a Assignment,
-    budget: &'a mut Budget,
-    accepted: PacketSet,
-    dropped: PacketSet,
-    /// The chains being evaluated, to find circles.
-    active: Vec<bool>,
-    /// Whether every packet has had one fate so far, so that the sets are disjoint without effort.
-    certain: bool,
-    exact: bool,
-}
-
-impl<'a> Run<'a> {
-    /// Sends packets through a chain and gives back those that may return from it.
-    fn chain(&mut self, id: ChainId, mut rest: Vec<Product>, depth: usize) -> Result<PacketSet, Exceeded> {
-        let index = id.0 as usize;
-        let filter = self.filter;
-        let mut returned = PacketSet::empty();
-        let chain = filter.chains.get(index).filter(|_| depth <= DEEPEST && !self.active[index]);
-        let Some(chain) = chain else {
-            self.exact = false;
-            self.end(End::Unknown, rest, &mut returned)?;
-            return Ok(returned);
-        };
-        self.active[index] = true;
-        for row in self.relevant[index].iter().map(|row| &chain.rows[*row]) {
-            if rest.is_empty() {
-                break;
-            }
-            let (sure, open) = self.take(&mut rest, row)?;
-            self.certain &= open.is_empty();
-            match row.verdict {
-                Verdict::Continue => {}
-                Verdict::Accept | Verdict::Drop | Verdict::Return | Verdict::Unknown => {
-                    let end = match row.verdict {
-                        Verdict::Accept => End::Accept,
-                        Verdict::Drop => End::Drop,
-                        Verdict::Return => End::Return,
-                        _ => End::Unknown,
-                    };
-                    self.end(end, sure, &mut returned)?;
-                    self.end(end, open, &mut returned)?;
-                }
-                Verdict::Jump(target) => {
-                    if !open.is_empty() {
-                        // Those that return are still in the rest.
-                        self.chain(target, open, depth + 1)?;
-                    }
-                    if !sure.is_empty() {
-                        rest.extend(self.chain(target, sure, depth + 1)?.into_products());
-                    }
-                }
-                Verdict::Goto(target) => {
-                    for packets in [sure, open] {
-                        if !packets.is_empty() {
-                            let back = self.chain(target, packets, depth + 1)?;
-                            self.end(End::Return, back.into_products(), &mut returned)?;
-                        }
-                    }
-                }
-            }
-        }
-        if depth == 0 {
-            let mut left = PacketSet::empty();
-            left.add_disjoint(rest);
-            add(&mut left, std::mem::take(&mut returned).into_products(), self.certain, self.budget)?;
-            rest = left.into_products();
-        }
-        self.end(chain.end, rest, &mut returned)?;
-        self.active[index] = false;
-        Ok(returned)
-    }
-
-    /// Gives packets their fate.
-    fn end(&mut self, end: End, packets: Vec<Product>, returned: &mut PacketSet) -> Result<(), Exceeded> {
-        if packets.is_empty() {
-            return Ok(());
-        }
-        match end {
-            End::Accept => add(&mut self.accepted, packets, self.certain, self.budget),
-            End::Drop => add(&mut self.dropped, packets, self.certain, self.budget),
-            End::Return => add(returned, packets, self.certain, self.budget),
-            End::Unknown => {
-                self.certain = false;
-                add(&mut self.accepted, packets.clone(), false, self.budget)?;
-                add(&mut self.dropped, packets, false, self.budget)
-            }
-        }
-    }
-
-    /// Takes out of `rest` what a row surely takes, and copies what it possibly takes.
-    fn take(&mut self, rest: &mut Vec<Product>, row: &'a Row) -> Result<(Vec<Product>, Vec<Product>), Exceeded> {
-        let (mut sure, mut open) = (Vec::new(), Vec::new());
-        let mut doubtful: Vec<&Product> = Vec::new();
-        for term in &row.matches.terms {
-            match row.takes(term, self.assignment) {
-                Some(true) => sure.extend(split(rest, &term.product, self.budget)?),
-                Some(false) => {}
-                None => doubtful.push(&term.product),
-            }
-        }
-        if !doubtful.is_empty() {
-            self.budget.spend(tests(rest.len() * doubtful.len()))?;
-            let concerned = rest.iter().filter(|piece| doubtful.iter().any(|product| product.overlaps(piece)));
-            let mut pieces: Vec<Product> = concerned.cloned().collect();
-            for product in doubtful {
-                open.extend(split(&mut pieces, product, self.budget)?);
-            }
-        }
-        Ok((sure, open))
-    }
-}
-
-/// Takes the packets of `product` out of the pieces and returns them.
-fn split(pieces: &mut Vec<Product>, product: &Product, budget: &mut Budget) -> Result<Vec<Product>, Exceeded> {
-    budget.spend(tests(pieces.len()))?;
-    let (mut inside, mut outside) = (Vec::new(), Vec::new());
-    let mut at = 0;
-    while at < pieces.len() {
-        if pieces[at].overlaps(product) {
-            let piece = pieces.swap_remove(at);
-            budget.spend(work(&piece, product))?;
-            inside.push(piece.cut(product, &mut outside));
-        } else {
-            at += 1;
-        }
-    }
-    pieces.extend(outside);
-    Ok(inside)
-}
-
-/// Adds packets to a set; `disjoint` says that they are not in it yet.
-fn add(set: &mut PacketSet, packets: Vec<Product>, disjoint: bool, budget: &mut Budget) -> Result<(), Exceeded> {
-    if disjoint {
-        set.add_disjoint(packets);
-        return Ok(());
-    }
-    for product in packets {
-        let new = subtract(product, set.products(), budget)?;
-        set.add_disjoint(new);
-    }
-    Ok(())
 }

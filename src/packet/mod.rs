@@ -10,7 +10,9 @@ mod atoms;
 #[cfg(test)]
 mod brute;
 pub mod class;
+mod evaluate;
 mod filter;
+mod index;
 mod interval;
 mod last_match;
 mod product;

@@ -6,7 +6,7 @@
 
 use super::address::AddrSet;
 use super::interval::Intervals;
-use super::service;
+use super::{Budget, Exceeded, service};
 use std::net::IpAddr;
 
 /// State of a packet that opens a connection.
@@ -159,10 +159,20 @@ impl Product {
         self
     }
 
+    /// Whether some packet is in both, at a cost.
+    pub(super) fn meets(&self, other: &Self, budget: &mut Budget) -> Result<bool, Exceeded> {
+        budget.spend(1 + (self.weight() + other.weight()) / 64)?;
+        Ok(self.overlaps(other))
+    }
+
+    /// Units for cutting or intersecting with another product.
+    pub(super) fn work(&self, other: &Self) -> u64 {
+        4 + (self.weight() + other.weight()) / 16
+    }
+
     /// The number of ranges, the size of the product in memory and in work.
-    pub(super) fn weight(&self) -> u64 {
+    fn weight(&self) -> u64 {
         let addresses = [&self.src, &self.dst].map(|set| set.v4.ranges().len() + set.v6.ranges().len());
-        let others = [self.sport.ranges().len(), self.state.ranges().len(), self.iface.ranges().len(), self.svc.ranges().len()];
-        addresses.iter().chain(&others).sum::<usize>() as u64
+        (addresses[0] + addresses[1] + self.svc.ranges().len() + self.sport.ranges().len() + self.iface.ranges().len()) as u64
     }
 }

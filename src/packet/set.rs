@@ -4,6 +4,7 @@
 //! Operations that can multiply products take a [`Budget`] and fail when it is used up; none approximates.
 
 use super::address::AddrSet;
+use super::index::Pool;
 use super::interval::Intervals;
 use super::product::{Packet, Product};
 use super::{Budget, Exceeded, witness};
@@ -27,9 +28,20 @@ impl PacketSet {
 
     /// The union of any products.
     pub fn of(products: impl IntoIterator<Item = Product>, budget: &mut Budget) -> Result<Self, Exceeded> {
-        let mut set = PacketSet::empty();
-        products.into_iter().try_for_each(|product| set.add(product, budget))?;
-        Ok(set)
+        let products = products.into_iter().filter(|product| !product.is_empty()).map(Product::with_whole_families);
+        let cover: Vec<Product> = products.collect();
+        let pool = Pool::new(&cover, cover.len());
+        let mut disjoint = Vec::with_capacity(cover.len());
+        for (at, product) in cover.iter().enumerate() {
+            // Against what was given, not against the pieces so far: those are many more.
+            disjoint.extend(pool.subtract(product.clone(), at, budget)?);
+        }
+        Ok(PacketSet { products: disjoint })
+    }
+
+    /// The set of products that the caller knows to be disjoint, not empty, and of whole families.
+    pub(super) fn of_disjoint(products: Vec<Product>) -> Self {
+        PacketSet { products }
     }
 
     /// The products, disjoint and not empty; none has addresses of a family on one side only.
@@ -52,45 +64,21 @@ impl PacketSet {
         self.products.iter().any(|own| own.overlaps(product))
     }
 
-    /// Adds the packets of `product`.
-    pub(super) fn add(&mut self, product: Product, budget: &mut Budget) -> Result<(), Exceeded> {
-        if !product.is_empty() {
-            let new = subtract(product.with_whole_families(), &self.products, budget)?;
-            self.products.extend(new);
-        }
-        Ok(())
-    }
-
-    /// Adds products that the caller knows to be disjoint from the set and from each other, and not empty.
-    pub(super) fn add_disjoint(&mut self, products: Vec<Product>) {
-        self.products.extend(products);
-    }
-
-    /// The products themselves, disjoint and not empty.
-    pub(super) fn into_products(self) -> Vec<Product> {
-        self.products
-    }
-
     /// The packets in either set.
     pub fn union(&self, other: &Self, budget: &mut Budget) -> Result<Self, Exceeded> {
-        let (mut larger, smaller) = if self.products.len() >= other.products.len() { (self.clone(), other) } else { (other.clone(), self) };
-        let held = larger.products.len();
-        for product in &smaller.products {
-            // The smaller set's products are disjoint among themselves.
-            let new = subtract(product.clone(), &larger.products[..held], budget)?;
-            larger.products.extend(new);
-        }
-        Ok(larger)
+        let (larger, smaller) = if self.products.len() >= other.products.len() { (self, other) } else { (other, self) };
+        let new = smaller.without(&larger.products, budget)?;
+        Ok(PacketSet { products: larger.products.iter().cloned().chain(new).collect() })
     }
 
     /// The packets in both sets.
     pub fn intersection(&self, other: &Self, budget: &mut Budget) -> Result<Self, Exceeded> {
+        let pool = Pool::new(&other.products, self.products.len());
         let mut products = Vec::new();
         for a in &self.products {
-            budget.spend(tests(other.products.len()))?;
-            for b in other.products.iter().filter(|b| a.overlaps(b)) {
-                budget.spend(work(a, b))?;
-                products.push(a.intersection(b));
+            for b in pool.overlapping(a, pool.len(), budget)? {
+                budget.spend(a.work(&other.products[b]))?;
+                products.push(a.intersection(&other.products[b]));
             }
         }
         Ok(PacketSet { products })
@@ -103,26 +91,38 @@ impl PacketSet {
 
     /// The packets of this set that are not in `other`.
     pub fn difference(&self, other: &Self, budget: &mut Budget) -> Result<Self, Exceeded> {
+        Ok(PacketSet { products: self.without(&other.products, budget)? })
+    }
+
+    /// The packets of this set that are in none of `cutters`, which may overlap.
+    pub(super) fn without(&self, cutters: &[Product], budget: &mut Budget) -> Result<Vec<Product>, Exceeded> {
+        let pool = Pool::new(cutters, self.products.len());
         let mut products = Vec::new();
         for product in &self.products {
-            products.extend(subtract(product.clone(), &other.products, budget)?);
+            products.extend(pool.subtract(product.clone(), pool.len(), budget)?);
         }
-        Ok(PacketSet { products })
+        Ok(products)
     }
 
     /// Whether every packet of this set is in `other`.
     pub fn is_subset(&self, other: &Self, budget: &mut Budget) -> Result<bool, Exceeded> {
+        let pool = Pool::new(&other.products, self.products.len());
         for product in &self.products {
-            budget.spend(tests(other.products.len()))?;
-            let cutters: Vec<&Product> = other.products.iter().filter(|cutter| cutter.overlaps(product)).collect();
+            let cutters = pool.overlapping(product, pool.len(), budget)?;
             // Depth first: the first piece that passes all cutters settles it.
             let mut pieces = vec![(product.clone(), 0)];
-            while let Some((piece, from)) = pieces.pop() {
-                let Some(at) = (from..cutters.len()).find(|at| cutters[*at].overlaps(&piece)) else { return Ok(false) };
-                budget.spend(tests(at - from) + work(&piece, cutters[at]))?;
-                let mut outside = Vec::new();
-                piece.cut(cutters[at], &mut outside);
-                pieces.extend(outside.into_iter().map(|rest| (rest, at + 1)));
+            'pieces: while let Some((piece, from)) = pieces.pop() {
+                for (at, cutter) in cutters.iter().enumerate().skip(from) {
+                    let cutter = &other.products[*cutter];
+                    if piece.meets(cutter, budget)? {
+                        budget.spend(piece.work(cutter))?;
+                        let mut outside = Vec::new();
+                        piece.cut(cutter, &mut outside);
+                        pieces.extend(outside.into_iter().map(|rest| (rest, at + 1)));
+                        continue 'pieces;
+                    }
+                }
+                return Ok(false);
             }
         }
         Ok(true)
@@ -157,24 +157,24 @@ impl From<Product> for PacketSet {
 }
 
 /// The packets of `product` that are in none of `cutters`, as disjoint products.
-pub(super) fn subtract(product: Product, cutters: &[Product], budget: &mut Budget) -> Result<Vec<Product>, Exceeded> {
-    budget.spend(tests(cutters.len()))?;
+pub(super) fn subtract<'a>(
+    product: Product,
+    cutters: impl IntoIterator<Item = &'a Product>,
+    budget: &mut Budget,
+) -> Result<Vec<Product>, Exceeded> {
     let mut pieces = vec![product];
     for cutter in cutters {
-        if !pieces.iter().any(|piece| piece.overlaps(cutter)) {
-            continue;
-        }
-        budget.spend(tests(pieces.len()))?;
-        let mut kept = Vec::with_capacity(pieces.len() + 2);
-        for piece in pieces {
-            if piece.overlaps(cutter) {
-                budget.spend(work(&piece, cutter))?;
-                piece.cut(cutter, &mut kept);
+        let mut at = 0;
+        let mut outside = Vec::new();
+        while at < pieces.len() {
+            if pieces[at].meets(cutter, budget)? {
+                budget.spend(pieces[at].work(cutter))?;
+                pieces.swap_remove(at).cut(cutter, &mut outside);
             } else {
-                kept.push(piece);
+                at += 1;
             }
         }
-        pieces = kept;
+        pieces.extend(outside);
         if pieces.is_empty() {
             break;
         }
@@ -182,12 +182,33 @@ pub(super) fn subtract(product: Product, cutters: &[Product], budget: &mut Budge
     Ok(pieces)
 }
 
-/// Units for testing `count` pairs of products for overlap.
-pub(super) fn tests(count: usize) -> u64 {
-    1 + count as u64 / 8
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Units for cutting or intersecting two products.
-pub(super) fn work(a: &Product, b: &Product) -> u64 {
-    1 + (a.weight() + b.weight()) / 64
+    #[test]
+    fn operations_stop_at_the_work_bound() {
+        let hosts = |first: u32| {
+            let product = |host: u32| {
+                let address = AddrSet { v4: Intervals::single(host), v6: Intervals::empty() };
+                Product { src: address, ..Product::any() }
+            };
+            PacketSet::of((0..50).map(|at| product(first + at * 2)), &mut Budget::default())
+        };
+        let (a, b) = (hosts(0).unwrap(), hosts(20).unwrap());
+        assert_eq!(a.union(&b, &mut Budget::new(100)).unwrap_err(), Exceeded);
+        assert_eq!(a.intersection(&b, &mut Budget::new(100)).unwrap_err(), Exceeded);
+        assert_eq!(a.difference(&b, &mut Budget::new(100)).unwrap_err(), Exceeded);
+        assert_eq!(a.is_subset(&b, &mut Budget::new(10)).unwrap_err(), Exceeded);
+        let mut budget = Budget::default();
+        assert!(a.difference(&b, &mut budget).is_ok() && budget.left() < Budget::default().left());
+    }
+
+    #[test]
+    fn a_product_of_two_families_has_no_packet_between_them() {
+        let mixed = Product { src: AddrSet::any_v4(), dst: AddrSet::any_v6(), ..Product::any() };
+        assert!(mixed.is_empty() && PacketSet::from(mixed).is_empty());
+        let half = PacketSet::from(Product { src: AddrSet::any_v4(), ..Product::any() });
+        assert_eq!(half.destinations(), AddrSet::any_v4());
+    }
 }

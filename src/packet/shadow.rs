@@ -6,8 +6,9 @@
 
 use super::atoms::{Literal, Term};
 use super::filter::{Row, Verdict};
+use super::index::Index;
 use super::product::{Packet, Product};
-use super::set::{PacketSet, tests, work};
+use super::set::PacketSet;
 use super::{Budget, Exceeded, Intervals, Point};
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ pub struct Effort {
 impl Default for Effort {
     /// Enough for ten thousand rows; used up within seconds.
     fn default() -> Self {
-        Effort { per_row: 2_000_000, total: 40_000_000 }
+        Effort { per_row: 2_000_000, total: 30_000_000 }
     }
 }
 
@@ -55,21 +56,21 @@ pub enum Reach {
 
 /// For each row of a chain, whether packets reach it.
 pub fn shadowed(rows: &[Row], effort: Effort) -> Vec<Reach> {
-    let mut takers: Vec<Taker> = Vec::new();
+    let takes =
+        |row: &Row| row.guard == Some(true) && matches!(row.verdict, Verdict::Accept | Verdict::Drop | Verdict::Goto(_) | Verdict::Return);
+    let taking = rows.iter().enumerate().filter(|(_, row)| takes(row));
+    let takers: Vec<Taker> = taking.flat_map(|(index, row)| row.matches.terms.iter().map(move |term| Taker { row: index, term })).collect();
+    let index = Index::new(&takers.iter().map(|taker| &taker.term.product).collect::<Vec<_>>());
     let mut total = Budget::new(effort.total);
-    let mut reaches = Vec::with_capacity(rows.len());
-    for (index, row) in rows.iter().enumerate() {
+    let mut search = |at: usize| {
         let mut budget = Budget::new(effort.per_row.min(total.left()));
         let before = budget.left();
-        reaches.push(reach(rows, index, &takers, &mut budget).unwrap_or(Reach::Unknown));
-        // What one row used is never more than what was left.
+        let reach = Search { rows, takers: &takers, index: &index, budget: &mut budget }.reach(at);
+        // A row spends no more than is left, so that this cannot fail.
         let _ = total.spend(before - budget.left());
-        let takes = matches!(row.verdict, Verdict::Accept | Verdict::Drop | Verdict::Goto(_) | Verdict::Return);
-        if takes && row.guard == Some(true) {
-            takers.extend(row.matches.terms.iter().map(|term| Taker { row: index, term }));
-        }
-    }
-    reaches
+        reach.unwrap_or(Reach::Unknown)
+    };
+    (0..rows.len()).map(&mut search).collect()
 }
 
 /// A term of an earlier row: the packets it matches go no further.
@@ -85,52 +86,73 @@ struct Piece {
     next: usize,
 }
 
-fn reach(rows: &[Row], index: usize, takers: &[Taker], budget: &mut Budget) -> Result<Reach, Exceeded> {
-    let row = &rows[index];
-    let terms: Vec<&Term> = row.matches.terms.iter().filter(|term| !term.product.is_empty() && !contradicts(&[], &term.literals)).collect();
-    if row.guard == Some(false) || terms.is_empty() {
-        return Ok(Reach::Empty);
+/// The search for packets that reach rows.
+struct Search<'a> {
+    rows: &'a [Row],
+    takers: &'a [Taker<'a>],
+    index: &'a Index,
+    budget: &'a mut Budget,
+}
+
+impl<'a> Search<'a> {
+    fn reach(&mut self, at: usize) -> Result<Reach, Exceeded> {
+        let row = &self.rows[at];
+        let terms = row.matches.terms.iter().filter(|term| !term.product.is_empty() && !contradicts(&[], &term.literals));
+        let terms: Vec<&Term> = terms.collect();
+        if row.guard == Some(false) || terms.is_empty() {
+            return Ok(Reach::Empty);
+        }
+        let end = self.takers.partition_point(|taker| taker.row < at);
+        let mut by = BTreeSet::new();
+        for term in terms {
+            let likely = self.index.candidates(&term.product, end);
+            self.budget.spend(1 + end as u64 / 64)?;
+            let mut takers: Vec<&Taker> = Vec::new();
+            for taker in likely.into_iter().map(|candidate| &self.takers[candidate]) {
+                if taker.term.product.meets(&term.product, self.budget)? {
+                    takers.push(taker);
+                }
+            }
+            let Some(survivor) = survivor(term, &takers, &mut by, self.budget)? else { continue };
+            let witness = PacketSet::from(survivor.product).witness();
+            return Ok(witness.map_or(Reach::Unknown, |witness| Reach::Live { witness, given: survivor.literals }));
+        }
+        let by: Vec<usize> = by.into_iter().collect();
+        let verdicts_differ = by.iter().any(|taker| self.rows[*taker].verdict != row.verdict);
+        Ok(Reach::Covered { by, verdicts_differ })
     }
-    let mut by = BTreeSet::new();
-    for term in terms {
-        budget.spend(tests(takers.len()))?;
-        let candidates: Vec<&Taker> = takers.iter().filter(|taker| taker.term.product.overlaps(&term.product)).collect();
-        let Some(survivor) = survivor(term, &candidates, &mut by, budget)? else { continue };
-        let witness = PacketSet::from(survivor.product).witness();
-        return Ok(witness.map_or(Reach::Unknown, |witness| Reach::Live { witness, given: survivor.literals }));
-    }
-    let by: Vec<usize> = by.into_iter().collect();
-    let verdicts_differ = by.iter().any(|taker| rows[*taker].verdict != row.verdict);
-    Ok(Reach::Covered { by, verdicts_differ })
 }
 
 /// A part of `term` that no taker takes, or the takers that leave nothing, each of which has taken something.
 fn survivor(term: &Term, takers: &[&Taker], by: &mut BTreeSet<usize>, budget: &mut Budget) -> Result<Option<Piece>, Exceeded> {
     let mut pieces = vec![Piece { product: term.product.clone(), literals: term.literals.clone(), next: 0 }];
     while let Some(mut piece) = pieces.pop() {
-        let from = piece.next;
-        let meets = |taker: &Taker| taker.term.product.overlaps(&piece.product) && !contradicts(&piece.literals, &taker.term.literals);
-        let Some(at) = (from..takers.len()).find(|at| meets(takers[*at])) else { return Ok(Some(piece)) };
-        budget.spend(tests(at - from))?;
-        piece.next = at;
+        let taker = loop {
+            let Some(taker) = takers.get(piece.next) else { return Ok(Some(piece)) };
+            piece.next += 1;
+            if piece.product.meets(&taker.term.product, budget)? && !contradicts(&piece.literals, &taker.term.literals) {
+                break taker;
+            }
+        };
+        budget.spend(piece.product.work(&taker.term.product))?;
         if let Some(half) = split_off_half(&mut piece.product) {
-            pieces.push(Piece { product: half, literals: piece.literals.clone(), next: at });
+            piece.next -= 1;
+            pieces.push(Piece { product: half, literals: piece.literals.clone(), next: piece.next });
             pieces.push(piece);
             continue;
         }
-        let taker = takers[at];
-        budget.spend(work(&piece.product, &taker.term.product))?;
+        let next = piece.next;
         by.insert(taker.row);
         let mut outside = Vec::new();
         let inside = piece.product.cut(&taker.term.product, &mut outside);
-        pieces.extend(outside.into_iter().map(|product| Piece { product, literals: piece.literals.clone(), next: at + 1 }));
+        pieces.extend(outside.into_iter().map(|product| Piece { product, literals: piece.literals.clone(), next }));
         // Inside its product the taker still leaves what lacks one of its memberships: split by the first that is lacking.
         let mut literals = piece.literals;
         for required in &taker.term.literals {
             if !literals.contains(required) {
                 let mut lacking = literals.clone();
                 lacking.push(Literal { member: !required.member, ..*required });
-                pieces.push(Piece { product: inside.clone(), literals: lacking, next: at + 1 });
+                pieces.push(Piece { product: inside.clone(), literals: lacking, next });
                 literals.push(*required);
             }
         }
@@ -166,4 +188,56 @@ fn split_off_half(product: &mut Product) -> Option<Product> {
 fn halves<T: Point>(set: &Intervals<T>) -> (Intervals<T>, Intervals<T>) {
     let (low, high) = set.ranges().split_at(set.ranges().len() / 2);
     (Intervals::from_ranges(low.iter().copied()), Intervals::from_ranges(high.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::{AddrSet, service};
+
+    fn row(first: u32, last: u32, verdict: Verdict) -> Row {
+        let src = AddrSet { v4: Intervals::range(first, last), v6: Intervals::empty() };
+        Row::new(Product::new(src, AddrSet::any(), service::any()), verdict)
+    }
+
+    #[test]
+    fn only_rows_that_took_packets_are_named_and_compared() {
+        let rows = [
+            row(0, 9, Verdict::Accept),
+            row(50, 60, Verdict::Drop),
+            row(5, 20, Verdict::Accept),
+            row(3, 12, Verdict::Accept),
+            row(15, 55, Verdict::Accept),
+            row(0, 60, Verdict::Accept),
+        ];
+        let reaches = shadowed(&rows, Effort::default());
+        assert_eq!(reaches[3], Reach::Covered { by: vec![0, 2], verdicts_differ: false });
+        assert!(matches!(reaches[4], Reach::Live { witness, .. } if rows[4].matches.terms[0].product.contains(&witness)));
+        assert_eq!(reaches[5], Reach::Covered { by: vec![0, 1, 2, 4], verdicts_differ: true });
+    }
+
+    #[test]
+    fn rows_that_may_not_match_or_come_back_cover_nothing() {
+        let mut schedule = row(0, 9, Verdict::Drop);
+        schedule.guard = None;
+        let jump = row(0, 9, Verdict::Jump(crate::packet::ChainId(1)));
+        let mut never = row(0, 9, Verdict::Accept);
+        never.guard = Some(false);
+        let rows = [schedule, jump, row(0, 9, Verdict::Continue), row(0, 9, Verdict::Unknown), never, row(0, 9, Verdict::Accept)];
+        let reaches = shadowed(&rows, Effort::default());
+        assert_eq!(reaches[4], Reach::Empty);
+        assert!(matches!(reaches[5], Reach::Live { .. }));
+        assert_eq!(shadowed(&[Row::new(crate::packet::Match::default(), Verdict::Accept)], Effort::default()), [Reach::Empty]);
+    }
+
+    #[test]
+    fn a_search_that_is_too_long_is_unknown_and_the_rest_is_still_judged() {
+        let mut rows: Vec<Row> = (0..200).map(|host| row(host * 2, host * 2, Verdict::Accept)).collect();
+        rows.push(row(0, 399, Verdict::Accept));
+        rows.push(row(4, 4, Verdict::Accept));
+        let reaches = shadowed(&rows, Effort { per_row: 200, total: 1_000_000 });
+        assert_eq!(reaches[200], Reach::Unknown);
+        assert_eq!(reaches[201], Reach::Covered { by: vec![2], verdicts_differ: false });
+        assert!(shadowed(&rows, Effort { per_row: 200, total: 0 }).iter().all(|reach| *reach == Reach::Unknown));
+    }
 }

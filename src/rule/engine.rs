@@ -221,7 +221,15 @@ impl Engine<'_> {
             Origin::Written(span) => vec![Label::new(Some(*span), text.to_owned())],
             Origin::Default(d) => vec![Label::new(d.anchor, self.default_text(d))],
             Origin::Stated(_) => vec![Label::new(None, self.texts().fill(self.lang, "steps.stated", &[text]))],
-            Origin::Inferred { from, .. } | Origin::All(from) => from.iter().flat_map(|o| self.origin_labels(o, text)).collect(),
+            Origin::All(from) => from.iter().flat_map(|o| self.origin_labels(o, text)).collect(),
+            Origin::Inferred { code, from } => {
+                let mut labels: Vec<Label> = from.iter().flat_map(|o| self.origin_labels(o, text)).collect();
+                // The inference itself is named: a finding that rests on it says so.
+                if let Some(sentence) = self.texts().find(self.lang, &format!("steps.{code}")) {
+                    labels.push(Label::new(origin.spans().first().copied(), sentence));
+                }
+                labels
+            }
         }
     }
 

@@ -324,8 +324,8 @@ fn may_be_unsafe(byte: u8) -> bool {
 }
 
 /// A sign for a character that is not safe to print: one that controls a terminal, breaks a line elsewhere than we do,
-/// turns the direction of writing, or takes no place at all.
-fn visible(character: char) -> char {
+/// turns the direction of writing, or takes no place at all. Others, line feeds and tabs stay as they are.
+pub fn visible(character: char) -> char {
     match character {
         '\n' | '\t' => character,
         '\0'..='\u{1F}' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER),

@@ -25,7 +25,7 @@ use memchr::memchr_iter;
 
 pub use container::{ContainerError, ContainerProblem, Limits, Member, Opened, open};
 pub use decode::{Decoded, Encoding, decode, looks_binary};
-pub use excerpt::{Excerpt, Masked};
+pub use excerpt::{Excerpt, Masked, visible};
 pub use line_index::{LineIndex, Position};
 pub use noise::{Cleaned, clean};
 pub use span::{FileId, Span};

@@ -258,6 +258,11 @@ impl<'a> Scope<'a> {
         })
     }
 
+    /// Every section, in no particular order. Does not mark them.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'a>> {
+        self.sections.values().flatten().copied()
+    }
+
     /// Whether the export has a section of that path. Does not mark it.
     pub fn has(&self, path: &str) -> bool {
         self.sections.contains_key(path)
@@ -317,6 +322,11 @@ impl<'a> Section<'a> {
     /// First value of an attribute.
     pub fn value(&self, name: &str) -> Option<&'a str> {
         self.get(name).and_then(|a| a.node.word(2))
+    }
+
+    /// Every statement directly below in order, not marked: for lowerings that index a row once.
+    pub fn statements(&self) -> impl Iterator<Item = Node<'a>> {
+        self.nodes.iter().flat_map(|n| n.children())
     }
 
     /// Every attribute line in order, `set` only, not marked: for lowerings that walk a row once.

@@ -5,10 +5,12 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("cli", include_str!("../../texts/cli.toml")),
     ("problems", include_str!("../../texts/problems.toml")),
     ("reasons", include_str!("../../texts/reasons.toml")),
+    ("report", include_str!("../../texts/report.toml")),
     ("rule_errors", include_str!("../../texts/rule_errors.toml")),
     ("run", include_str!("../../texts/run.toml")),
     ("schema", include_str!("../../texts/schema.toml")),
     ("steps", include_str!("../../texts/steps.toml")),
     ("ui", include_str!("../../texts/ui.toml")),
     ("words", include_str!("../../texts/words.toml")),
+    ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];
