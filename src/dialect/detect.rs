@@ -137,7 +137,8 @@ pub struct Beginnings<'g> {
 impl<'g> Beginnings<'g> {
     /// The signs that begin an export.
     pub fn new(grammars: &[&'g Grammar]) -> Beginnings<'g> {
-        let compiled: Vec<Compiled<'g>> = grammars.iter().flat_map(|g| &g.file.detect.signs).filter(|s| s.begins).filter_map(compile).collect();
+        let compiled: Vec<Compiled<'g>> =
+            grammars.iter().flat_map(|g| &g.file.detect.signs).filter(|s| s.begins).filter_map(compile).collect();
         let mut first_bytes = [false; 256];
         for sign in &compiled {
             match sign.first_byte() {

@@ -207,7 +207,13 @@ pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &
     let input = dialect::Input { tree: &tree, grammar, range };
     let devices = dialect::read(implementation, &input);
     let sheets = analysis::analyse(&devices, settings);
-    Some(Analysed { dialect, devices, sheets, secrets: if excerpts { dialect::secret_spans(grammar, &tree) } else { Vec::new() }, problems: tree.problems.clone() })
+    Some(Analysed {
+        dialect,
+        devices,
+        sheets,
+        secrets: if excerpts { dialect::secret_spans(grammar, &tree) } else { Vec::new() },
+        problems: tree.problems.clone(),
+    })
 }
 
 /// The exports of a text and the dialect of each; `Err` holds the best guess of what it is instead.

@@ -37,7 +37,8 @@ fn the_matrix_of_dialects_is_current() {
     let grammars = sekisho::dialect::grammars();
     let names: Vec<String> = grammars.iter().map(|g| format!("[{0}](dialects/{0}.md)", g.name())).collect();
     let mut out = format!("{GENERATED}\n\n# {}\n\n", both("dialects.title"));
-    let head = ["name", "products", "family", "signs", "defaults", "secrets", "irrelevant", "actions"].map(|k| both(&format!("dialects.{k}")));
+    let head =
+        ["name", "products", "family", "signs", "defaults", "secrets", "irrelevant", "actions"].map(|k| both(&format!("dialects.{k}")));
     let rows = grammars.iter().zip(&names).map(|(g, name)| {
         let verified = g.file.defaults.iter().filter(|d| d.verified).count();
         vec![
@@ -109,7 +110,7 @@ fn seen() -> Seen {
         for member in open(&name, std::fs::read(&path).expect("file"), &Limits::STANDARD).members {
             let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
             for (range, verdict) in run::exports(&mut source, None) {
-                let Some(analysed) = verdict.ok().and_then(|d| run::analyse(&source, range, d, &settings)) else { continue };
+                let Some(analysed) = verdict.ok().and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
                 let dialect = sekisho::dialect::all()[analysed.dialect].name();
                 for (kind, records) in analysed.sheets.iter().flat_map(|s| schema::KINDS.iter().zip(&s.kinds)) {
                     if !records.items.is_empty() {
@@ -137,7 +138,12 @@ fn page(grammar: &Grammar) -> String {
     let mut out = format!("{GENERATED}\n\n# {}\n\n", grammar.name());
     out.push_str(&format!("{}  \n{}\n\n", prose(&file.identity.title.ja), prose(&file.identity.title.en)));
     out.push_str(&format!("[grammars/{0}.toml](../../grammars/{0}.toml)\n", grammar.name()));
-    out.push_str(&format!("\n## {}\n\n{}\n\n{}\n", both("dialect.export"), prose(&file.identity.export.ja), prose(&file.identity.export.en)));
+    out.push_str(&format!(
+        "\n## {}\n\n{}\n\n{}\n",
+        both("dialect.export"),
+        prose(&file.identity.export.ja),
+        prose(&file.identity.export.en)
+    ));
 
     out.push_str(&heading("signs", &file.detect.enough.to_string()));
     let head = [both("dialect.sign"), both("dialect.points"), both("dialect.foreign")];

@@ -110,6 +110,17 @@ fn rule_files_in_the_pages_load() {
 }
 
 #[test]
+fn grammars_in_the_pages_load() {
+    let page = read("docs/add-a-dialect.md");
+    let whole: Vec<String> = blocks(&page).into_iter().map(|(.., body)| body).filter(|b| b.starts_with("[identity]")).collect();
+    assert!(!whole.is_empty());
+    for body in whole {
+        let loaded = sekisho::dialect::grammar::Grammar::load(&body);
+        assert!(loaded.is_ok(), "{:?}", loaded.err());
+    }
+}
+
+#[test]
 fn configurations_in_the_pages_can_be_read() {
     for page in ["README.md", "README.ja.md"] {
         let mut count = 0;

@@ -8,11 +8,14 @@ use sekisho::texts::texts;
 use std::collections::BTreeSet;
 
 fn severity(lang: Lang, severity: Severity) -> &'static str {
-    texts().get(lang, match severity {
-        Severity::Error => "cli.severity.error",
-        Severity::Warning => "cli.severity.warning",
-        Severity::Note => "cli.severity.note",
-    })
+    texts().get(
+        lang,
+        match severity {
+            Severity::Error => "cli.severity.error",
+            Severity::Warning => "cli.severity.warning",
+            Severity::Note => "cli.severity.note",
+        },
+    )
 }
 
 /// The severity, and those that levels and groups give to some subjects.
@@ -161,7 +164,7 @@ fn remedies(rule: &Rule) -> String {
                 without.push(format!("[`{0}`](../dialects/{0}.md)", grammar.name()));
             }
             for row in rows {
-                out.push_str(&format!("\n{}:\n\n{}", prose(&grammar.file.identity.product), fence("text", &row.commands)));
+                out.push_str(&format!("\n{}:\n\n{}", prose(&title(grammar)), fence("text", &row.commands)));
                 if let Some(note) = &row.note {
                     out.push_str(&format!("\n{}  \n{}\n", prose(&note.ja), prose(&note.en)));
                 }
@@ -172,6 +175,12 @@ fn remedies(rule: &Rule) -> String {
         }
     }
     out
+}
+
+/// Vendor and product.
+fn title(grammar: &sekisho::dialect::grammar::Grammar) -> String {
+    let id = &grammar.file.identity;
+    format!("{} {}", id.vendor, id.product)
 }
 
 fn examples(rule: &Rule) -> String {

@@ -18,7 +18,13 @@ fn the_page_of_the_schema_is_current() {
 
 fn section(kind: &Kind) -> String {
     let [ja, en] = LANGUAGES.map(|l| texts().find(l, &format!("schema.{}", kind.name)).expect("a caption of the kind"));
-    let head = [both("schema.field"), both("schema.type"), word(LANGUAGES[0], "page.language"), word(LANGUAGES[1], "page.language"), both("schema.words")];
+    let head = [
+        both("schema.field"),
+        both("schema.type"),
+        word(LANGUAGES[0], "page.language"),
+        word(LANGUAGES[1], "page.language"),
+        both("schema.words"),
+    ];
     let rows = kind.fields.iter().map(|field| {
         let key = format!("schema.{}.fields.{}", kind.name, field.name);
         let [ja, en] = LANGUAGES.map(|l| cell(texts().find(l, &key).expect("a caption of the field")));
