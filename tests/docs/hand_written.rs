@@ -133,24 +133,63 @@ fn configurations_in_the_pages_can_be_read() {
     }
 }
 
-/// A quoted output stands under a comment `<!-- output FILE -->`, a quoted part of a file under `<!-- file FILE -->`; what was cut is a line `[...]`.
+/// The parts of what the program prints that a comment names: `head` (what stands before the findings), a rule id (the first finding of it),
+/// `tail` (the last lines); anything else stands for itself.
+fn printed(spec: &str, lang: Lang) -> String {
+    let (path, parts) = spec.split_once(": ").expect("FILE: PARTS");
+    let style = TextStyle { colour: false, width: 100, ascii: false, verbose: false, quiet: false };
+    let text = write(&judge(&root().join(path), lang), Form::Text, &style);
+    let paragraphs: Vec<&str> = text.trim_end().split("\n\n").collect();
+    let part = |name: &str| match name {
+        "head" => (*paragraphs.first().expect("a paragraph")).to_owned(),
+        "tail" => (*paragraphs.last().expect("a paragraph")).to_owned(),
+        id if sekisho::rule::builtin().iter().any(|r| r.id == id) => {
+            let of_rule = |p: &&&str| p.lines().next().is_some_and(|l| l.contains(&format!("[{id} ")));
+            (*paragraphs.iter().find(of_rule).unwrap_or_else(|| panic!("{path}: no finding of {id}"))).to_owned()
+        }
+        other => other.to_owned(),
+    };
+    let lines = parts.split(' ').map(part).collect::<Vec<_>>().join("\n\n");
+    lines.lines().map(|l| format!("{}\n", l.trim_end())).collect()
+}
+
+/// Output that is quoted stands below a comment `<!-- output FILE: PARTS -->`, and is written by the program.
 #[test]
 fn quoted_output_is_what_the_program_prints() {
     for (page, lang) in [("README.md", Lang::En), ("README.ja.md", Lang::Ja)] {
-        let (mut outputs, mut files) = (0, 0);
+        let text = read(page);
+        let mut out = String::new();
+        let mut wanted: Option<String> = None;
+        let mut count = 0;
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            out.push_str(&format!("{line}\n"));
+            if let Some(spec) = line.strip_prefix("<!-- output ").and_then(|l| l.strip_suffix(" -->")) {
+                wanted = Some(spec.to_owned());
+            } else if line.starts_with("```")
+                && let Some(spec) = wanted.take()
+            {
+                count += 1;
+                out.push_str(&printed(&spec, lang));
+                out.push_str("```\n");
+                lines.find(|l| l.starts_with("```")).expect("the end of the block");
+            }
+        }
+        assert!(count > 0, "{page}: nothing is quoted");
+        crate::page::check(page, &out);
+    }
+}
+
+/// A quoted part of a file stands below a comment `<!-- file FILE -->`; what was cut is a line `[...]`.
+#[test]
+fn quoted_files_hold_these_lines() {
+    for page in ["README.md", "README.ja.md"] {
+        let mut count = 0;
         for (before, _, body) in blocks(&read(page)) {
-            let named = |kind: &str| before.strip_prefix(&format!("<!-- {kind} "))?.strip_suffix(" -->").map(|p| root().join(p));
-            let printed = if let Some(path) = named("output") {
-                outputs += 1;
-                let style = TextStyle { colour: false, width: 100, ascii: false, verbose: false, quiet: false };
-                write(&judge(&path, lang), Form::Text, &style)
-            } else if let Some(path) = named("file") {
-                files += 1;
-                std::fs::read_to_string(path).expect("a text file")
-            } else {
-                continue;
-            };
-            let mut rest = printed.lines().map(str::trim_end);
+            let Some(path) = before.strip_prefix("<!-- file ").and_then(|l| l.strip_suffix(" -->")) else { continue };
+            count += 1;
+            let file = read(path);
+            let mut rest = file.lines().map(str::trim_end);
             let mut cut = true;
             for line in body.lines().map(str::trim_end) {
                 if line.trim() == "[...]" {
@@ -158,10 +197,10 @@ fn quoted_output_is_what_the_program_prints() {
                     continue;
                 }
                 let found = if cut { rest.any(|l| l == line) } else { rest.next() == Some(line) };
-                assert!(found, "{page}: the program does not print (here): {line}");
+                assert!(found, "{page}: {path} does not have (here): {line}");
                 cut = false;
             }
         }
-        assert!(outputs > 0 && files > 0, "{page}: nothing is quoted");
+        assert!(count > 0, "{page}: nothing is quoted");
     }
 }
