@@ -126,6 +126,15 @@ fn scattered(count: usize) -> Vec<Row> {
     rows
 }
 
+/// Rows of one source host each, all to everywhere, before a row for everything: the longest list of ranges in one piece.
+fn hosts(count: u32) -> Vec<Row> {
+    let host = |at: u32| AddrSet { v4: Intervals::single(at * 2), v6: Intervals::empty() };
+    let mut rows: Vec<Row> =
+        (0..count).map(|at| Row::new(Product::new(host(at), AddrSet::any(), service::any()), Verdict::Accept)).collect();
+    rows.push(Row::new(Product::any(), Verdict::Drop));
+    rows
+}
+
 fn summary(name: &str, rows: &[Row]) {
     let start = Instant::now();
     let reaches = shadowed(rows, Effort::default());
@@ -144,7 +153,7 @@ fn shadow(criterion: &mut Criterion) {
         summary("generated", &rows);
         group.bench_function(format!("{count}"), |bencher| bencher.iter(|| shadowed(black_box(&rows), Effort::default())));
     }
-    for (name, rows) in [("halves", halves(1_000)), ("scattered", scattered(300))] {
+    for (name, rows) in [("halves", halves(1_000)), ("scattered", scattered(300)), ("hosts", hosts(10_000))] {
         summary(name, &rows);
         group.bench_function(format!("worst/{name}"), |bencher| bencher.iter(|| shadowed(black_box(&rows), Effort::default())));
     }

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     let device = cx.device();
     for (ix, access) in device.remote_access.iter().enumerate() {
-        let grants = sheet.remote_access_grants.get(ix).cloned().unwrap_or_else(exposure::Grants::unknown);
+        let grants = sheet.remote_access_grants.get(ix).cloned().unwrap_or_else(super::grants::Grants::unknown);
         remote_access(cx, sheet, access, grants);
         let worst = worst_class(sheet.exposures.iter().filter(|e| access.listeners.contains(&e.listener)));
         for path in access.paths.iter() {
@@ -93,7 +93,7 @@ pub fn factors(factors: &[Factor], at: &Origin) -> FactorFacts {
     FactorFacts { second, client_cert: of(&[FactorKind::ClientCert]), device_key: of(&[FactorKind::DeviceKey]), empty: any.negate() }
 }
 
-fn remote_access(cx: &Context<'_>, sheet: &mut Sheet<'_>, access: &RemoteAccess, grants: exposure::Grants) {
+fn remote_access(cx: &Context<'_>, sheet: &mut Sheet<'_>, access: &RemoteAccess, grants: super::grants::Grants) {
     let at = Origin::Written(access.span);
     let mut record = Record::new(&schema::REMOTE_ACCESS, access.name.clone(), Some(access.span));
     record.word("kind", known_word(access.kind, at.clone()));

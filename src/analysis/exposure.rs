@@ -4,17 +4,18 @@
 //! its limits. What is unknown splits the answer into cells (one for each possible membership in an unknown set) or widens the
 //! gap between what surely and what possibly gets in; a class is only known where both agree.
 
+use super::flow::{CELLS, Cell, Flow, melt, narrowed, sample};
+use super::limits::Admitted;
 use super::resolve::{self, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
-use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};
+use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
-use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
-use crate::ir::listener::{Limit, LimitStage, Listener, ListenerIx, Plane, Reach};
+use crate::ir::interface::{InterfaceIx, SidePointer};
+use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
 use crate::ir::record::{Record, Step, Witness};
 use crate::ir::schema;
-use crate::ir::tunnel::{RemoteAccess, Tunnel};
 use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, class, service};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -55,23 +56,6 @@ pub struct Exposure {
     pub witness: Option<Witness>,
     /// The line that opens it, if one does.
     pub span: Option<crate::source::Span>,
-}
-
-/// What comes out of a tunnel or reaches the inside from a pool.
-#[derive(Clone, Debug)]
-pub struct Grants {
-    /// Whether some trusted network is reached whole.
-    pub whole_net: Fact<bool>,
-    /// Whether it is reached on every TCP port.
-    pub any_service: Fact<bool>,
-}
-
-impl Grants {
-    /// Nothing can be told.
-    pub fn unknown() -> Grants {
-        let fact = || Fact::unknown(Why::new(WhyCode::NotExported, "policy"));
-        Grants { whole_net: fact(), any_service: fact() }
-    }
 }
 
 /// The word of a class.
@@ -137,28 +121,6 @@ pub fn ports_text(listener: &Listener) -> String {
     listener.ports.get().map_or_else(String::new, |terms| resolve::service_text(&resolve::union_of_terms(terms)))
 }
 
-/// Packets in flight under one assignment of unknown memberships.
-#[derive(Clone)]
-pub(super) struct Cell {
-    pub(super) assignment: Assignment,
-    pub(super) lo: PacketSet,
-    pub(super) hi: PacketSet,
-}
-
-/// Cells kept apart; more are melted into bounds.
-const CELLS: usize = 64;
-
-/// Packets in flight, what they rest on, and what they met.
-#[derive(Clone)]
-pub(super) struct Flow {
-    pub(super) cells: Vec<Cell>,
-    pub(super) origins: Vec<Origin>,
-    pub(super) steps: Vec<Step>,
-    pub(super) why: Option<Why>,
-    pub(super) latent: bool,
-    pub(super) v6: bool,
-}
-
 /// A filter's rows that concern one interface and one way of translation, as the evaluator takes them.
 struct Ready {
     filter: packet::Filter,
@@ -170,12 +132,12 @@ type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
 
 /// Answers the questions of one device.
 pub struct Engine<'a> {
-    cx: &'a Context<'a>,
+    pub(super) cx: &'a Context<'a>,
     /// Names of the device.
     pub resolver: Resolver<'a>,
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
     ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
-    budget: RefCell<Budget>,
+    pub(super) budget: RefCell<Budget>,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -284,10 +246,8 @@ impl<'a> Engine<'a> {
         }
         flow.cells = melt(cells, &mut budget);
         drop(budget);
-        if let Some(why) = &configured.incomplete {
-            if flow.unsure() {
-                flow.why.get_or_insert_with(|| why.clone());
-            }
+        if let Some(why) = configured.incomplete.as_ref().filter(|_| flow.unsure()) {
+            flow.why.get_or_insert_with(|| why.clone());
         }
         // Which row decided about the packet at hand is the evidence.
         let packet = flow.sample().or_else(|| sample(&before));
@@ -386,7 +346,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn name(&self, ix: InterfaceIx) -> String {
+    pub(super) fn name(&self, ix: InterfaceIx) -> String {
         self.cx.device().interfaces.get(ix.0 as usize).map(|i| i.name.clone()).unwrap_or_default()
     }
 
@@ -446,7 +406,7 @@ impl<'a> Engine<'a> {
             witness: None,
             span: None,
         };
-        let bound = |b: &&crate::ir::listener::Binding| b.on.is_none_or(|on| on == ingress || b.reach == Reach::Forwarded);
+        let bound = |b: &&Binding| b.on.is_none_or(|on| on == ingress || b.reach == Reach::Forwarded);
         let bindings: Vec<_> = listener.bindings.iter().filter(bound).filter(|b| !b.bound.value.is_false()).collect();
         if bindings.is_empty() || interface.up.value.is_false() {
             result.chain.push(Step {
@@ -465,7 +425,8 @@ impl<'a> Engine<'a> {
             result.chain = opening(listener, &fact.origin, &interface.name);
             return result;
         }
-        let mut best: Option<(Fact<Class>, Fact<Class>, bool, Flow, &crate::ir::listener::Binding)> = None;
+        // The worst way in so far: its class, its family, how it went, and the binding it reaches.
+        let mut best: Option<(Fact<Class>, bool, Flow, &Binding)> = None;
         let mut merged: Option<(Fact<Class>, Fact<Class>)> = None;
         let mut latent = false;
         for binding in bindings {
@@ -482,12 +443,12 @@ impl<'a> Engine<'a> {
                         Some((c, l)) => (worse(c, &class), worse(l, &login)),
                     });
                     if replaces {
-                        best = Some((class, login, v6, flow, binding));
+                        best = Some((class, v6, flow, binding));
                     }
                 }
             }
         }
-        let (Some((class, _, v6, flow, binding)), Some((merged, login))) = (best, merged) else {
+        let (Some((class, v6, flow, binding)), Some((merged, login))) = (best, merged) else {
             result.chain.push(Step { span: Some(interface.span), code: "step.no_address", args: vec![interface.name.clone()] });
             return result;
         };
@@ -515,7 +476,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Every way packets that enter an interface may reach a binding, in one family: untranslated, and by each translation to the box.
-    fn ways(&self, listener: &Listener, binding: &crate::ir::listener::Binding, ingress: InterfaceIx, v6: bool) -> Vec<Flow> {
+    fn ways(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool) -> Vec<Flow> {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
         if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {
@@ -671,16 +632,10 @@ impl<'a> Engine<'a> {
     }
 
     /// Class of the sources of a flow after the listener's limits.
-    fn classes(
-        &self,
-        listener: &Listener,
-        binding: &crate::ir::listener::Binding,
-        ingress: InterfaceIx,
-        flow: &Flow,
-    ) -> (Fact<Class>, Fact<Class>) {
+    fn classes(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, flow: &Flow) -> (Fact<Class>, Fact<Class>) {
         let outside = self.outside(ingress, flow.v6);
-        let connect = self.limits(&listener.limits, LimitStage::Connect, flow.v6);
-        let login = self.limits(&listener.limits, LimitStage::Login, flow.v6);
+        let connect = self.limits(&listener.limits, LimitStage::Connect);
+        let login = self.limits(&listener.limits, LimitStage::Login);
         let class = |limits: &[&Admitted]| {
             let (mut lo, mut hi) = (Class::None, Class::None);
             for cell in &flow.cells {
@@ -735,355 +690,6 @@ impl<'a> Engine<'a> {
             (lo.min(a), hi.min(b))
         })
     }
-
-    /// Whether a listener admits every address of an interface's own networks, filters left out: limits alone.
-    fn admits_whole_net(&self, listener: &Listener, ingress: InterfaceIx) -> Val<bool> {
-        let nets = self.resolver.networks(&[ingress]).lo;
-        let connect = self.limits(&listener.limits, LimitStage::Connect, false);
-        let lo = AddrSet::union_of(connect.parts.iter().filter(|(_, s)| s.is_none()).map(|(a, _)| a));
-        let hi = AddrSet::union_of(connect.parts.iter().map(|(a, _)| a));
-        let v4 = AddrSet { v6: Intervals::empty(), ..nets };
-        if v4.is_empty() {
-            let any = AddrSet::any_v4().is_subset(&lo) && connect.sure;
-            return if any {
-                Val::Known(true)
-            } else {
-                Val::Unknown(connect.why.unwrap_or_else(|| Why::new(WhyCode::NotExported, self.name(ingress))))
-            };
-        }
-        super::between(connect.sure && v4.is_subset(&lo), v4.is_subset(&hi), || {
-            connect.why.clone().unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, self.name(ingress)))
-        })
-    }
-
-    /// Sources a limit admits at one moment of the login.
-    fn limits(&self, limit: &Limit, stage: LimitStage, v6: bool) -> Admitted {
-        match limit {
-            Limit::None(origin) => Admitted::all(origin.clone()),
-            Limit::Sources { stage: s, admits } if *s == stage => match admits.get() {
-                Some(expr) => self.admitted(expr, admits.origin.clone()),
-                None => {
-                    Admitted::doubt(admits.value.why().cloned().unwrap_or_else(|| Why::new(WhyCode::Unmodelled, "")), admits.origin.clone())
-                }
-            },
-            Limit::Sources { admits, .. } => Admitted::all(admits.origin.clone()),
-            Limit::AllOf(list) => {
-                list.iter().map(|l| self.limits(l, stage, v6)).reduce(|a, b| a.and(&b)).unwrap_or_else(|| Admitted::all(Origin::all([])))
-            }
-            Limit::AnyOf(list) => {
-                list.iter().map(|l| self.limits(l, stage, v6)).reduce(|a, b| a.or(&b)).unwrap_or_else(|| Admitted::all(Origin::all([])))
-            }
-            Limit::UnionOverAdmins { stage: s } if *s == stage => self.union_over_admins(),
-            Limit::UnionOverAdmins { .. } => Admitted::all(Origin::all([])),
-            Limit::Unknown(why) if stage == LimitStage::Connect => {
-                Admitted::doubt(why.clone(), Origin::all(why.spans().iter().map(|s| Origin::Written(*s))))
-            }
-            Limit::Unknown(_) => Admitted::all(Origin::all([])),
-        }
-    }
-
-    fn admitted(&self, expr: &AddrExpr, origin: Origin) -> Admitted {
-        let set = self.resolver.addresses(expr);
-        if set.lo == set.hi {
-            return Admitted { parts: vec![(set.lo, None)], sure: true, why: None, origin };
-        }
-        // Known addresses, and the unknown rest with the size its kind gives.
-        let size = opaque_size(&self.resolver, expr);
-        let rest = set.hi.difference(&set.lo);
-        Admitted {
-            parts: vec![(set.lo, None), (rest, Some(size))],
-            sure: true,
-            why: Some(Why::at(WhyCode::RuntimeContent, opaque_text(expr), origin.spans())),
-            origin,
-        }
-    }
-
-    /// Whoever one of the administrators is allowed to come from; one without a limit opens it to all.
-    fn union_over_admins(&self) -> Admitted {
-        let shared = self.cx.shared();
-        let mut all: Option<Admitted> = None;
-        let mut unlimited: Option<Admitted> = None;
-        for account in shared.accounts.iter() {
-            use crate::ir::account::AccountKind;
-            let admin = matches!(account.kind, AccountKind::Admin | AccountKind::Wildcard | AccountKind::Api);
-            let live = account.live.value();
-            if !admin || live.value.is_false() {
-                continue;
-            }
-            let mut one = self.limits(&account.sources, LimitStage::Connect, false);
-            one.origin = Origin::all([Origin::Written(account.span), one.origin]);
-            if !live.value.is_true() {
-                one.sure = false;
-                one.why = live.value.why().cloned();
-            }
-            // The first account without any limit is the evidence; the others change nothing.
-            if one.sure && one.parts.iter().any(|(a, s)| s.is_none() && *a == AddrSet::any()) && unlimited.is_none() {
-                unlimited = Some(one.clone());
-            }
-            all = Some(all.map_or_else(|| one.clone(), |a| a.or(&one)));
-        }
-        let from_list = match (&shared.accounts.rest, &shared.admin_paths.rest) {
-            (Rest::MayHoldMore(why), _) | (_, Rest::MayHoldMore(why)) => Some(why.clone()),
-            _ => None,
-        };
-        if let Some(one) = unlimited {
-            return one;
-        }
-        match (all, from_list) {
-            (Some(a), None) => a,
-            // Administrators the export does not show may be unlimited.
-            (Some(a), Some(why)) => {
-                a.or(&Admitted { parts: vec![(AddrSet::any(), None)], sure: false, why: Some(why), origin: Origin::all([]) })
-            }
-            (None, Some(why)) => Admitted::doubt(why, Origin::all([])),
-            (None, None) => Admitted::doubt(Why::new(WhyCode::NotExported, "administrators"), Origin::all([])),
-        }
-    }
-
-    /// What packets that come out of an interface reach inside.
-    fn grants(&self, ingress: Option<InterfaceIx>, sources: &Fact<AddrExpr>, layer2: bool, at: crate::source::Span) -> Grants {
-        if layer2 {
-            let fact = Fact::known(true, Origin::Written(at));
-            return Grants { whole_net: fact.clone(), any_service: fact };
-        }
-        let device = self.cx.device();
-        let Some(ingress) = ingress else {
-            let fact = || Fact::unknown(Why::at(WhyCode::Unmodelled, "tunnel interface", vec![at]));
-            return Grants { whole_net: fact(), any_service: fact() };
-        };
-        let src = sources.get().map_or_else(AddrSet::any, |e| self.resolver.addresses(e).hi);
-        let src = AddrSet { v6: Intervals::empty(), ..src };
-        let tcp = service::protocol(service::TCP);
-        let mut best: Option<Grants> = None;
-        for (ix, interface) in device.interfaces.iter().enumerate() {
-            let egress = InterfaceIx(ix as u32);
-            let trusted = self.cx.sides[ix].trusted();
-            let nets = self.resolver.networks(&[egress]).lo;
-            let nets = AddrSet { v6: Intervals::empty(), ..nets };
-            if trusted.value.is_false() || nets.is_empty() || interface.kind == InterfaceKind::Loopback || interface.up.value.is_false() {
-                continue;
-            }
-            let whole = Product { src: src.clone(), dst: nets.clone(), svc: service::any(), ..Product::any() };
-            let Some(mut flow) = self.start(whole, false) else { continue };
-            self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
-            let mut origins = flow.origins.clone();
-            origins.push(trusted.origin.clone());
-            let origin = Origin::all(origins);
-            let why = || {
-                flow.why
-                    .clone()
-                    .or_else(|| trusted.value.why().cloned())
-                    .unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, interface.name.clone()))
-            };
-            let mut budget = self.budget.borrow_mut();
-            let mut reach =
-                |svc: &Intervals<u32>, side: fn(&Cell) -> &PacketSet| flow.cells.iter().any(|c| covers(side(c), &nets, svc, &mut budget));
-            let whole = (reach(&tcp_somewhere(&flow), |c| &c.lo), flow.cells.iter().any(|c| nets.is_subset(&c.hi.destinations())));
-            let any = (reach(&tcp, |c| &c.lo), reach(&tcp, |c| &c.hi));
-            drop(budget);
-            let sure = trusted.value.is_true();
-            let fact = |(lo, hi): (bool, bool)| Fact { value: super::between(lo && sure, hi, why), origin: origin.clone() };
-            let grants = Grants { whole_net: fact((any.0 || whole.0, whole.1)), any_service: fact(any) };
-            best = Some(match best {
-                None => grants,
-                Some(b) => Grants { whole_net: b.whole_net.or(&grants.whole_net), any_service: b.any_service.or(&grants.any_service) },
-            });
-        }
-        best.unwrap_or_else(|| {
-            let fact = Fact::unknown(Why::at(WhyCode::Site, "inside networks", vec![at]));
-            Grants { whole_net: fact.clone(), any_service: fact }
-        })
-    }
-
-    /// What comes out of a tunnel.
-    pub fn tunnel_grants(&self, tunnel: &Tunnel) -> Grants {
-        self.grants(tunnel.interface, &tunnel.remote_nets, tunnel.layer2, tunnel.span)
-    }
-
-    /// What users of a remote access reach.
-    pub fn remote_access_grants(&self, access: &RemoteAccess) -> Grants {
-        self.grants(access.interface, &access.pool, false, access.span)
-    }
-}
-
-/// Services on which a flow reaches anything at all, to ask for a whole network on one of them.
-fn tcp_somewhere(flow: &Flow) -> Intervals<u32> {
-    let first = flow.cells.iter().flat_map(|c| c.lo.products()).find_map(|p| p.svc.first());
-    first.map_or_else(Intervals::empty, Intervals::single)
-}
-
-/// Whether packets reach every address of `nets` on every service of `svc`, whatever their source.
-fn covers(set: &PacketSet, nets: &AddrSet, svc: &Intervals<u32>, budget: &mut Budget) -> bool {
-    if svc.is_empty() {
-        return false;
-    }
-    let want = Product { dst: nets.clone(), svc: svc.clone(), ..Product::any() };
-    let have = set.products().iter().map(|p| Product { src: AddrSet::any(), ..p.clone() });
-    match (PacketSet::of([want], budget), PacketSet::of(have, budget)) {
-        (Ok(want), Ok(have)) => want.is_subset(&have, budget).unwrap_or(false),
-        _ => false,
-    }
-}
-
-fn opaque_text(expr: &AddrExpr) -> String {
-    match expr {
-        AddrExpr::Opaque(o) => o.text.clone(),
-        AddrExpr::Union(parts) => parts.iter().map(opaque_text).find(|t| !t.is_empty()).unwrap_or_default(),
-        _ => String::new(),
-    }
-}
-
-/// The size of the unknown part of an expression.
-fn opaque_size(resolver: &Resolver<'_>, expr: &AddrExpr) -> (Class, Class) {
-    let set = resolver.addresses(expr);
-    let matches = packet::Match::between(&set.matches, &packet::AddrMatch::known(AddrSet::any()), &Product::any());
-    let sizes = matches.terms.iter().flat_map(|t| &t.literals).map(|l| {
-        let size = resolver.size(l.variable.atom);
-        if l.member { size.inside } else { size.outside }
-    });
-    sizes.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))).unwrap_or((Class::None, Class::Any))
-}
-
-/// Sources a limit admits: parts with, where they are unknown, the size their kind gives.
-#[derive(Clone, Debug)]
-struct Admitted {
-    parts: Vec<(AddrSet, Option<(Class, Class)>)>,
-    sure: bool,
-    why: Option<Why>,
-    origin: Origin,
-}
-
-impl Admitted {
-    fn all(origin: Origin) -> Admitted {
-        Admitted { parts: vec![(AddrSet::any(), None)], sure: true, why: None, origin }
-    }
-
-    pub(super) fn doubt(why: Why, origin: Origin) -> Admitted {
-        Admitted { parts: vec![(AddrSet::any(), None)], sure: false, why: Some(why), origin }
-    }
-
-    fn or(&self, other: &Admitted) -> Admitted {
-        // What is sure stays sure; a doubtful part widens only what is possible.
-        let size = |a: &Admitted, s: Option<(Class, Class)>| if a.sure { s } else { Some((Class::None, s.map_or(Class::Any, |s| s.1))) };
-        let parts = |a: &Admitted| a.parts.iter().map(|(set, s)| (set.clone(), size(a, *s))).collect::<Vec<_>>();
-        let mut all = parts(self);
-        all.extend(parts(other));
-        let (known, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, s)| s.is_none());
-        let known = AddrSet::union_of(known.iter().map(|(a, _)| a));
-        let mut parts = vec![(known, None)];
-        parts.extend(rest.into_iter().take(CELLS));
-        Admitted {
-            parts,
-            sure: true,
-            why: self.why.clone().or_else(|| other.why.clone()),
-            origin: Origin::all([self.origin.clone(), other.origin.clone()]),
-        }
-    }
-
-    fn and(&self, other: &Admitted) -> Admitted {
-        let mut parts = Vec::new();
-        for (a, x) in &self.parts {
-            for (b, y) in &other.parts {
-                let size = match (x, y) {
-                    (None, s) | (s, None) => *s,
-                    (Some(x), Some(y)) => Some((Class::None, x.1.min(y.1))),
-                };
-                parts.push((a.intersection(b), size));
-            }
-        }
-        parts.truncate(CELLS);
-        Admitted {
-            parts,
-            sure: self.sure && other.sure,
-            why: self.why.clone().or_else(|| other.why.clone()),
-            origin: Origin::all([self.origin.clone(), other.origin.clone()]),
-        }
-    }
-}
-
-impl Flow {
-    pub(super) fn possible(&self) -> bool {
-        self.cells.iter().any(|c| !c.hi.is_empty())
-    }
-
-    pub(super) fn unsure(&self) -> bool {
-        self.cells.iter().any(|c| c.lo.is_empty() && !c.hi.is_empty())
-    }
-
-    fn block(&mut self) {
-        for cell in &mut self.cells {
-            cell.lo = PacketSet::empty();
-            cell.hi = PacketSet::empty();
-        }
-    }
-
-    /// Nothing of it is sure any more.
-    pub(super) fn doubt(&mut self, why: Option<Why>) {
-        for cell in &mut self.cells {
-            cell.lo = PacketSet::empty();
-        }
-        if self.why.is_none() {
-            self.why = why;
-        }
-    }
-
-    /// A packet that gets through: surely if possible, else one that may.
-    pub(super) fn sample(&self) -> Option<(Packet, Assignment)> {
-        sample(&self.cells)
-    }
-
-    /// The destination is one unknown address: surely in are only sources that get in whichever address it is.
-    fn quantify(&mut self, outside: &AddrSet) {
-        for cell in &mut self.cells {
-            let sources = cell.lo.sources();
-            let always: Vec<Product> = cell.lo.products().iter().filter(|p| is_any_destination(p)).cloned().collect();
-            let surely = AddrSet::union_of(always.iter().map(|p| &p.src));
-            if !sources.is_subset(&surely) || !surely.is_subset(outside) {
-                let mut budget = Budget::new(1_000_000);
-                cell.lo = PacketSet::of(always, &mut budget).unwrap_or_else(|_| PacketSet::empty());
-                self.why.get_or_insert_with(|| Why::new(WhyCode::RuntimeContent, "own address"));
-            }
-        }
-    }
-}
-
-/// Whether a product leaves the destination open: nearly every public address of its family.
-fn is_any_destination(p: &Product) -> bool {
-    Class::of(&p.dst, &class::public()) == Class::Any
-}
-
-fn sample(cells: &[Cell]) -> Option<(Packet, Assignment)> {
-    let sure = cells.iter().find_map(|c| c.lo.witness().map(|p| (p, c.assignment.clone())));
-    sure.or_else(|| cells.iter().find_map(|c| c.hi.witness().map(|p| (p, c.assignment.clone()))))
-}
-
-/// What a filter leaves of a cell, one cell for each membership it distinguishes.
-fn narrowed(cell: &Cell, filter: &packet::Filter, budget: &mut Budget) -> Result<Vec<Cell>, packet::Exceeded> {
-    let mut parts = Vec::new();
-    for case in filter.cases(&cell.hi, budget)? {
-        let values = cell.assignment.values().iter().chain(case.assignment.values()).copied();
-        let conflict = cell.assignment.values().iter().any(|(v, b)| case.assignment.get(*v).is_some_and(|other| other != *b));
-        if !conflict {
-            let lo = case.accepted.lo.intersection(&cell.lo, budget)?;
-            parts.push(Cell { assignment: Assignment::of(values), lo, hi: case.accepted.hi });
-        }
-    }
-    Ok(parts)
-}
-
-/// Too many cells become one: surely in is what every cell is sure of, possibly in what any allows.
-fn melt(cells: Vec<Cell>, budget: &mut Budget) -> Vec<Cell> {
-    if cells.len() <= CELLS {
-        return cells;
-    }
-    let mut one = Cell { assignment: Assignment::open(), lo: PacketSet::any(), hi: PacketSet::empty() };
-    for cell in &cells {
-        match (one.lo.intersection(&cell.lo, budget), one.hi.union(&cell.hi, budget)) {
-            (Ok(lo), Ok(hi)) => (one.lo, one.hi) = (lo, hi),
-            _ => return vec![Cell { assignment: Assignment::open(), lo: PacketSet::empty(), hi: PacketSet::any() }],
-        }
-    }
-    vec![one]
 }
 
 /// Ports after a translation.

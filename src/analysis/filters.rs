@@ -204,7 +204,7 @@ fn attached_ingress(filter: &Filter, rule: &Rule) -> IfMatch {
 fn wide(filter: &Filter, rule: &Rule, row: &CompiledRow) -> Fact<bool> {
     let at = Origin::all([Origin::Written(rule.span), rule.src.origin.clone(), rule.dst.origin.clone(), rule.svc.origin.clone()]);
     let narrowed = !rule.guards.is_empty() || rule.verdict.get() != Some(&Verdict::Accept);
-    if narrowed && row.guard != None {
+    if narrowed && row.guard.is_some() {
         return Fact::known(false, at);
     }
     let family_v4 = filter.family.includes(false);

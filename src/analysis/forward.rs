@@ -1,7 +1,8 @@
 //! Ways through the box to inside hosts: translations, and permits without translation where the inside can be addressed from
 //! that outside (public or IPv6 addresses inside, or a closed or partner network outside).
 
-use super::exposure::{self, Engine, Flow, class_between};
+use super::exposure::{self, Engine, class_between};
+use super::flow::{Cell, Flow};
 use super::resolve;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
@@ -66,7 +67,11 @@ fn ingresses(cx: &Context<'_>) -> Vec<InterfaceIx> {
     all.filter(|(_, (i, s))| s.maybe_untrusted() && carries(i)).map(|(ix, _)| InterfaceIx(ix as u32)).collect()
 }
 
+/// A way found, ready to become a record.
 struct Found<'s> {
+    flow: &'s Flow,
+    chain: Vec<Step>,
+    live: &'s Fact<bool>,
     subject: String,
     span: crate::source::Span,
     inside: String,
@@ -76,16 +81,8 @@ struct Found<'s> {
     v6: bool,
 }
 
-fn add(
-    cx: &Context<'_>,
-    engine: &Engine<'_>,
-    sheet: &mut Sheet<'_>,
-    ingress: InterfaceIx,
-    flow: &Flow,
-    chain: Vec<Step>,
-    live: &Fact<bool>,
-    found: Found<'_>,
-) {
+fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: InterfaceIx, found: Found<'_>) {
+    let (flow, live) = (found.flow, found.live);
     let interface = &cx.device().interfaces[ingress.0 as usize];
     let side = &cx.sides[ingress.0 as usize];
     let universe = engine.outside(ingress, found.v6);
@@ -113,7 +110,7 @@ fn add(
     record.text("inside", found.inside, at.clone());
     record.bool("translated", Fact::known(found.translated, at.clone()));
     record.bool("layer7", Fact::known(found.layer7, at));
-    record.chain = chain;
+    record.chain = found.chain;
     record.chain.extend(side.steps.iter().cloned());
     record.chain.extend(flow.steps.iter().cloned());
     record.witness = flow.sample().map(|(p, _)| exposure::witness(&p));
@@ -122,7 +119,7 @@ fn add(
 
 /// Services that get through: surely, or where nothing is sure, possibly.
 fn services(flow: &Flow) -> Intervals<u32> {
-    let union = |f: fn(&exposure::Cell) -> &PacketSet| flow.cells.iter().fold(Intervals::empty(), |acc, c| acc.union(&f(c).services()));
+    let union = |f: fn(&Cell) -> &PacketSet| flow.cells.iter().fold(Intervals::empty(), |acc, c| acc.union(&f(c).services()));
     let lo = union(|c| &c.lo);
     if lo.is_empty() { union(|c| &c.hi) } else { lo }
 }
@@ -154,6 +151,9 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     let svc = services(&flow);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
+        flow: &flow,
+        chain,
+        live: &live,
         subject: format!("{} to {inside}", rule.name),
         span: rule.span,
         inside,
@@ -162,7 +162,7 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
         layer7: rule.layer7,
         v6,
     };
-    add(cx, engine, sheet, ingress, &flow, chain, &live, found);
+    add(cx, engine, sheet, ingress, found);
 }
 
 /// The interface whose network holds a translation's target, where one does.
@@ -241,8 +241,20 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 let Some(flow) = flow.filter(Flow::possible) else { continue };
                 let inside = addresses_text(&dst);
                 let svc = services(&flow);
-                let found = Found { subject: rule.label.clone(), span: rule.span, inside, svc: &svc, translated: false, layer7: false, v6 };
-                add(cx, engine, sheet, ingress, &flow, Vec::new(), &rule.live.value(), found);
+                let live = rule.live.value();
+                let found = Found {
+                    flow: &flow,
+                    chain: Vec::new(),
+                    live: &live,
+                    subject: rule.label.clone(),
+                    span: rule.span,
+                    inside,
+                    svc: &svc,
+                    translated: false,
+                    layer7: false,
+                    v6,
+                };
+                add(cx, engine, sheet, ingress, found);
             }
         }
     }

@@ -147,7 +147,7 @@ fn is_sequence(text: &[char]) -> bool {
     }
     // Halves that repeat: abab, 12341234, and dates of one digit run count as sequences of their half.
     let half = text.len() / 2;
-    let repeated = text.len() % 2 == 0 && text[..half] == text[half..] && half <= 4;
+    let repeated = text.len().is_multiple_of(2) && text[..half] == text[half..] && half <= 4;
     longest + 2 >= text.len() && longest >= 4 || repeated
 }
 

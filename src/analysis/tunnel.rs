@@ -1,7 +1,7 @@
 //! How a tunnel lives: always on, limited, on demand, sticky, or only answering. Three-valued throughout: what the export does
 //! not say gives several possible modes, never a guess.
 
-use super::exposure::Grants;
+use super::grants::Grants;
 use super::{Context, Sheet, known_word, written_or};
 use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};
 use crate::ir::record::{Record, Step, Word};

@@ -123,8 +123,8 @@ fn configs(matches: &ArgMatches, found: &[Found]) -> Result<BTreeMap<PathBuf, Co
         }
         if let Some(path) = discover::upward(&folder, "sekisho.toml") {
             let root = path.parent().map(Path::to_path_buf).unwrap_or_default();
-            if !configs.contains_key(&root) {
-                configs.insert(root, load(&path)?);
+            if let std::collections::btree_map::Entry::Vacant(entry) = configs.entry(root) {
+                entry.insert(load(&path)?);
             }
         }
     }

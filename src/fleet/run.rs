@@ -221,10 +221,10 @@ pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, 
     let grammars: Vec<&Grammar> = dialect::grammars();
     let by_name = wanted.and_then(|w| dialect::all().iter().position(|d| d.name() == w));
     let whole = detect::detect(source.id(), source.clean(), 0..source.clean().len(), &grammars);
-    if let Some(ix) = by_name.or_else(|| whole.winner().map(|w| w.dialect)) {
-        if let (Some(columns), Some(d)) = (dialect::grammar(ix).and_then(|g| g.file.detect.wrap_columns), dialect::all().get(ix)) {
-            source.soften(columns, |line| d.starts_statement(line));
-        }
+    let likely = by_name.or_else(|| whole.winner().map(|w| w.dialect));
+    let columns = likely.and_then(dialect::grammar).and_then(|g| g.file.detect.wrap_columns);
+    if let (Some(columns), Some(d)) = (columns, likely.and_then(|ix| dialect::all().get(ix))) {
+        source.soften(columns, |line| d.starts_statement(line));
     }
     let beginnings = detect::Beginnings::new(&grammars);
     let parts = source::split_exports(source.clean(), |line| beginnings.begins(line));

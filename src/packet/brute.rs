@@ -114,6 +114,7 @@ proptest! {
         }
         prop_assert!(pieces.len() <= 6);
         prop_assert_eq!(a.overlaps(&b), !both.is_empty());
+        prop_assert_eq!(a.is_subset(&b), pieces.is_empty());
         prop_assert_eq!(a.is_empty(), !packets().iter().any(|packet| a.contains(packet)));
     }
 }

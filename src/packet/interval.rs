@@ -238,6 +238,7 @@ impl<T: Point> Intervals<T> {
         let (mut left, mut right) = match (&self.ranges, &other.ranges) {
             (Ranges::None, _) | (_, Ranges::None) => return false,
             (Ranges::One([a]), Ranges::One([b])) => return a.0 <= b.1 && b.0 <= a.1,
+            (Ranges::Many(a), Ranges::Many(b)) if a.len() + b.len() <= 64 => (&a[..], &b[..]),
             _ => (self.within_span_of(other), other.within_span_of(self)),
         };
         while let ([a, left_rest @ ..], [b, right_rest @ ..]) = (left, right) {

@@ -75,6 +75,6 @@ impl Budget {
 impl Default for Budget {
     /// Enough for filters of tens of thousands of rows; used up within seconds.
     fn default() -> Self {
-        Budget::new(20_000_000)
+        Budget::new(10_000_000)
     }
 }

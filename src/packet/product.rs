@@ -90,6 +90,21 @@ impl Product {
             && self.state.overlaps(&other.state)
     }
 
+    /// Whether every packet of this product is in `other`.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        if self.is_empty() {
+            return true;
+        }
+        // An address that no packet of this product has must not count.
+        let own = self.clone().with_whole_families();
+        own.svc.is_subset(&other.svc)
+            && own.src.is_subset(&other.src)
+            && own.dst.is_subset(&other.dst)
+            && own.sport.is_subset(&other.sport)
+            && own.iface.is_subset(&other.iface)
+            && own.state.is_subset(&other.state)
+    }
+
     /// The packets in both.
     pub fn intersection(&self, other: &Self) -> Self {
         Product {

@@ -182,6 +182,8 @@ impl<'a> Part<'a> {
 pub(super) struct Context<'a> {
     /// What is data about the product.
     pub grammar: &'a Grammar,
+    /// The text of the file.
+    pub text: &'a str,
     /// The head of the export.
     pub header: Rc<Header>,
     /// The context's own sections.

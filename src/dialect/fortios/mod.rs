@@ -132,6 +132,8 @@ struct Names<'a> {
     translations: HashMap<&'a str, Vec<NatIx>>,
     /// Schedules, and whether they cover the whole week.
     schedules: HashMap<&'a str, bool>,
+    /// Documented behaviour that was looked up already.
+    behaviours: HashMap<&'static str, Fact<bool>>,
     /// Whether virtual addresses act without being named.
     central_nat: bool,
     policies: Vec<PolicyUse<'a>>,

@@ -28,16 +28,32 @@ impl Table {
         matches!(self, Table::LocalIn | Table::LocalIn6)
     }
 
-    /// Attribute names for addresses, and the namespace their names are of.
-    fn spaces(self, side: &str) -> Vec<(String, Space)> {
-        match self {
-            Table::Policy => {
-                vec![(format!("{side}addr"), Space::V4), (format!("{side}addr4"), Space::V4), (format!("{side}addr6"), Space::V6)]
-            }
-            Table::LocalIn => vec![(format!("{side}addr"), Space::V4)],
-            Table::Policy6 | Table::LocalIn6 => vec![(format!("{side}addr"), Space::V6)],
+    /// Attribute names for addresses of a side with their negation, and the namespace their names are of.
+    fn spaces(self, side: Side) -> &'static [(&'static str, &'static str, Space)] {
+        match (self, side) {
+            (Table::Policy, Side::Src) => &[
+                ("srcaddr", "srcaddr-negate", Space::V4),
+                ("srcaddr4", "srcaddr4-negate", Space::V4),
+                ("srcaddr6", "srcaddr6-negate", Space::V6),
+            ],
+            (Table::Policy, Side::Dst) => &[
+                ("dstaddr", "dstaddr-negate", Space::V4),
+                ("dstaddr4", "dstaddr4-negate", Space::V4),
+                ("dstaddr6", "dstaddr6-negate", Space::V6),
+            ],
+            (Table::LocalIn, Side::Src) => &[("srcaddr", "srcaddr-negate", Space::V4)],
+            (Table::LocalIn, Side::Dst) => &[("dstaddr", "dstaddr-negate", Space::V4)],
+            (Table::Policy6 | Table::LocalIn6, Side::Src) => &[("srcaddr", "srcaddr-negate", Space::V6)],
+            (Table::Policy6 | Table::LocalIn6, Side::Dst) => &[("dstaddr", "dstaddr-negate", Space::V6)],
         }
     }
+}
+
+/// A side of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Src,
+    Dst,
 }
 
 /// Lowers a row. What tunnels, groups and translation need to know about it is noted beside.
@@ -46,8 +62,8 @@ pub(super) fn rule<'a>(l: &mut Lowering<'a>, row: &Fields<'a>, table: Table) -> 
     let mut guards = Vec::new();
     let ingress = interfaces(l, row, if table.is_local() { "intf" } else { "srcintf" });
     let egress = if table.is_local() { IfMatch::Any } else { interfaces(l, row, "dstintf") };
-    let (src, _) = addresses(l, row, table, "src", &mut guards);
-    let (dst, via) = addresses(l, row, table, "dst", &mut guards);
+    let (src, _) = addresses(l, row, table, Side::Src, &mut guards);
+    let (dst, via) = addresses(l, row, table, Side::Dst, &mut guards);
     let action = row.get("action").map(|a| (a.value(), a.span()));
     let verdict = verdict(l, row, table, action, &mut guards);
     let svc = services(l, row);
@@ -100,19 +116,73 @@ fn cloud(text: &str, span: Span) -> Opaque {
     Opaque { kind: OpaqueKind::CloudService, text: text.to_owned(), span }
 }
 
-/// Names of vendor-maintained services on one side.
-fn internet_service<'a>(row: &Fields<'a>, side: &str) -> Option<Vec<(&'a str, Span)>> {
-    let infix = if side == "src" { "-src" } else { "" };
-    for family in ["internet-service", "internet-service6"] {
-        let Some(line) = row.get(&format!("{family}{infix}")).filter(|a| a.value() == "enable") else { continue };
-        let mut names = Vec::new();
-        for kind in ["name", "id", "group", "custom", "custom-group", "fortiguard"] {
-            names.extend(row.values(&format!("{family}{infix}-{kind}")));
-        }
+/// Switch of vendor-maintained services, the attributes that name them, and their negation.
+type InternetService = (&'static str, [&'static str; 6], &'static str);
+
+const INTERNET_SERVICE: [InternetService; 2] = [
+    (
+        "internet-service-src",
+        [
+            "internet-service-src-name",
+            "internet-service-src-id",
+            "internet-service-src-group",
+            "internet-service-src-custom",
+            "internet-service-src-custom-group",
+            "internet-service-src-fortiguard",
+        ],
+        "internet-service-src-negate",
+    ),
+    (
+        "internet-service6-src",
+        [
+            "internet-service6-src-name",
+            "internet-service6-src-id",
+            "internet-service6-src-group",
+            "internet-service6-src-custom",
+            "internet-service6-src-custom-group",
+            "internet-service6-src-fortiguard",
+        ],
+        "internet-service6-src-negate",
+    ),
+];
+
+const INTERNET_SERVICE_DST: [InternetService; 2] = [
+    (
+        "internet-service",
+        [
+            "internet-service-name",
+            "internet-service-id",
+            "internet-service-group",
+            "internet-service-custom",
+            "internet-service-custom-group",
+            "internet-service-fortiguard",
+        ],
+        "internet-service-negate",
+    ),
+    (
+        "internet-service6",
+        [
+            "internet-service6-name",
+            "internet-service6-id",
+            "internet-service6-group",
+            "internet-service6-custom",
+            "internet-service6-custom-group",
+            "internet-service6-fortiguard",
+        ],
+        "internet-service6-negate",
+    ),
+];
+
+/// Names of vendor-maintained services on one side, and whether all but them are meant.
+fn internet_service<'a>(row: &Fields<'a>, side: Side) -> Option<(Vec<(&'a str, Span)>, bool)> {
+    let table = if side == Side::Src { &INTERNET_SERVICE } else { &INTERNET_SERVICE_DST };
+    for (switch, attributes, negate) in table {
+        let Some(line) = row.get(switch).filter(|a| a.value() == "enable") else { continue };
+        let mut names: Vec<(&'a str, Span)> = attributes.iter().flat_map(|a| row.values(a)).collect();
         if names.is_empty() {
             names.push(("", line.span()));
         }
-        return Some(names);
+        return Some((names, row.enabled(negate)));
     }
     None
 }
@@ -122,14 +192,12 @@ fn addresses<'a>(
     l: &mut Lowering<'a>,
     row: &Fields<'a>,
     table: Table,
-    side: &str,
+    side: Side,
     guards: &mut Vec<Guard>,
 ) -> (Fact<AddrExpr>, Vec<NatIx>) {
-    if let Some(names) = internet_service(row, side) {
-        let parts = names.iter().map(|(n, at)| AddrExpr::Opaque(cloud(n, *at))).collect();
-        let infix = if side == "src" { "-src" } else { "" };
-        let mut expr = union(parts);
-        if row.enabled(&format!("internet-service{infix}-negate")) {
+    if let Some((names, negated)) = internet_service(row, side) {
+        let mut expr = union(names.iter().map(|(n, at)| AddrExpr::Opaque(cloud(n, *at))).collect());
+        if negated {
             expr = AddrExpr::Not(Box::new(expr));
         }
         return (Fact::known(expr, named_at(&names, row.span())), Vec::new());
@@ -137,30 +205,36 @@ fn addresses<'a>(
     let mut parts = Vec::new();
     let mut via = Vec::new();
     let mut spans = Vec::new();
-    for (attribute, space) in table.spaces(side) {
-        let names = row.values(&attribute);
+    for (attribute, negate, space) in table.spaces(side) {
+        let names = row.values(attribute);
+        if names.is_empty() {
+            continue;
+        }
         let mut family = Vec::new();
         for (name, at) in &names {
             match l.names.translations.get(name) {
-                Some(list) if side == "dst" => via.extend_from_slice(list),
-                _ => family.push(address(l, space, name, *at)),
+                Some(list) if side == Side::Dst => via.extend_from_slice(list),
+                _ => family.push(address(l, *space, name, *at)),
             }
         }
-        let negated = row.get(&format!("{attribute}-negate")).filter(|a| a.value() == "enable");
+        let negated = row.get(negate).filter(|a| a.value() == "enable");
         match negated {
-            Some(line) if !names.is_empty() => {
-                let any = if space == Space::V4 { AddrExpr::AnyV4 } else { AddrExpr::AnyV6 };
+            Some(line) => {
+                let any = if *space == Space::V4 { AddrExpr::AnyV4 } else { AddrExpr::AnyV6 };
                 parts.push(AddrExpr::Except(Box::new(any), Box::new(union(family))));
                 spans.push(("", line.span()));
             }
-            _ => parts.extend(family),
+            None => parts.extend(family),
         }
         spans.extend(names);
     }
     if spans.is_empty() {
-        return (Fact::unknown(Why::at(WhyCode::NotExported, format!("{side}addr"), vec![row.span()])), via);
+        return (
+            Fact::unknown(Why::at(WhyCode::NotExported, if side == Side::Src { "srcaddr" } else { "dstaddr" }, vec![row.span()])),
+            via,
+        );
     }
-    if let Some(line) = row.get("match-vip-only").filter(|a| side == "dst" && a.value() == "enable") {
+    if let Some(line) = row.get("match-vip-only").filter(|a| side == Side::Dst && a.value() == "enable") {
         guards.push(Guard::Unmodelled(line.span(), "match-vip-only".to_owned()));
     }
     (Fact::known(union(parts), named_at(&spans, row.span())), via)
@@ -200,7 +274,7 @@ fn verdict<'a>(
 }
 
 fn services<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) -> Fact<SvcExpr> {
-    if let Some(names) = internet_service(row, "dst") {
+    if let Some((names, _)) = internet_service(row, Side::Dst) {
         // A vendor-maintained service brings its ports along with its addresses.
         let parts = names.iter().map(|(n, at)| SvcExpr::Opaque(cloud(n, *at))).collect();
         return Fact::known(SvcExpr::Union(parts), named_at(&names, row.span()));
@@ -266,18 +340,26 @@ fn conditions<'a>(l: &mut Lowering<'a>, row: &Fields<'a>, guards: &mut Vec<Guard
 }
 
 /// Whether the row's plain destinations match packets that a virtual address translated.
-fn sees_translated<'a>(l: &Lowering<'a>, row: &Fields<'a>, table: Table, verdict: &Fact<Verdict>) -> Fact<bool> {
+fn sees_translated<'a>(l: &mut Lowering<'a>, row: &Fields<'a>, table: Table, verdict: &Fact<Verdict>) -> Fact<bool> {
     if table.is_local() || l.names.central_nat {
         // What is translated never meets local-in rows; under central NAT policies name what comes after translation.
-        return l
-            .cx
-            .behaviour(if table.is_local() { "firewall local-in-policy.match-vip" } else { "firewall policy.central-nat-match" }, None);
+        return remembered(l, if table.is_local() { "firewall local-in-policy.match-vip" } else { "firewall policy.central-nat-match" });
     }
     if verdict.get() == Some(&Verdict::Drop) {
         return l.cx.switch(row, "match-vip", "firewall policy.match-vip");
     }
     row.get("match-vip");
-    l.cx.behaviour("firewall policy.accept-matches-vip", Some(row.span()))
+    remembered(l, "firewall policy.accept-matches-vip")
+}
+
+/// A behaviour that is the same for every row.
+fn remembered(l: &mut Lowering<'_>, key: &'static str) -> Fact<bool> {
+    if let Some(fact) = l.names.behaviours.get(key) {
+        return fact.clone();
+    }
+    let fact = l.cx.behaviour(key, None);
+    l.names.behaviours.insert(key, fact.clone());
+    fact
 }
 
 fn log<'a>(l: &Lowering<'a>, row: &Fields<'a>, table: Table, verdict: &Fact<Verdict>) -> Fact<RuleLog> {

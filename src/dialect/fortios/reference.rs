@@ -43,9 +43,13 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     }
     let mut items: Vec<Definition> = Vec::new();
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    // The box quotes every name; where a text does so throughout, bare words are no names.
+    let mut quoted = true;
+    let text = l.cx.text;
     for (path, kind, list) in TABLES {
         for row in l.cx.own.find(path).rows() {
             let builtin = l.cx.listed(list, row.key()) || l.cx.grammar.file.services.contains_key(row.key()) && *kind == "service";
+            quoted &= row.span().slice(text).ends_with('"');
             by_name.entry(row.key()).or_default().push(items.len());
             items.push(Definition { kind, name: row.key().to_owned(), span: row.span(), builtin, uses: 0 });
         }
@@ -59,7 +63,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
         let head = node.word(0);
         let row = if head == Some("edit") { Some(node.span()) } else { row };
         if matches!(head, Some("set" | "append")) && !TEXTS.contains(&node.word_or_empty(1)) {
-            for ix in 2..node.len() {
+            for ix in (2..node.len()).filter(|ix| !quoted || node.is_quoted(*ix)) {
                 for at in by_name.get(node.word_or_empty(ix)).into_iter().flatten() {
                     // A row does not use itself.
                     if Some(items[*at].span) != row {

@@ -63,6 +63,7 @@ pub(super) fn contexts<'a>(input: &Input<'a>) -> Vec<Context<'a>> {
     let mut out = Vec::new();
     let base = |own: Part<'a>, global: Part<'a>, domain: &str, is_global, interfaces, completeness, evidence| Context {
         grammar: input.grammar,
+        text: input.tree.text(),
         header: header.clone(),
         own,
         global,
@@ -123,6 +124,7 @@ fn single<'a>(input: &Input<'a>, root: Node<'a>, header: &Rc<Header>, complete: 
     let completeness = completeness(header, missing, global.missing.clone());
     Context {
         grammar: input.grammar,
+        text: input.tree.text(),
         header: header.clone(),
         own,
         global,

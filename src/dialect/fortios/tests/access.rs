@@ -59,7 +59,7 @@ fn idle_times_and_schedules_of_all_policies_end_it() {
 config firewall policy\nedit 1\nset srcintf \"site\"\nset dstintf \"internal\"\nset schedule \"day\"\nset action accept\nnext\nend\n";
     let (_, d) = tunnel("", "", timed);
     assert!(d.tunnels.items[0].enders.items.iter().any(|e| e.kind == EnderKind::PolicySchedule));
-    let both = timed.replace("next\nend\n", "next\nend\n").replace("set action accept\nnext\n", "set action accept\nnext\nedit 2\nset srcintf \"internal\"\nset dstintf \"site\"\nset schedule \"always\"\nset action accept\nnext\n");
+    let both = timed.replace("set action accept\nnext\n", "set action accept\nnext\nedit 2\nset srcintf \"internal\"\nset dstintf \"site\"\nset schedule \"always\"\nset action accept\nnext\n");
     let (_, d) = tunnel("", "", &both);
     assert!(
         !d.tunnels.items[0].enders.items.iter().any(|e| e.kind == EnderKind::PolicySchedule),
