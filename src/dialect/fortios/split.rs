@@ -79,7 +79,7 @@ pub(super) fn contexts<'a>(input: &Input<'a>) -> Vec<Context<'a>> {
     };
     if let Some(first) = globals.first() {
         let completeness = completeness(&header, global.missing.clone(), global.missing.clone());
-        let evidence = header.span.unwrap_or_else(|| first.span());
+        let evidence = first.span();
         out.push(base(Part { scope: None, missing: None }, global.clone(), "global", true, Vec::new(), completeness, evidence));
     }
     for name in order {
