@@ -71,3 +71,36 @@ fn the_list_of_dialects_is_current() {
         assert!(root().join("corpus").join(grammar).is_dir(), "{grammar}: no corpus folder");
     }
 }
+
+/// Every code that the source names as a step, a sign, a keeper or an inference has its sentence, and the reverse.
+#[test]
+fn every_code_of_the_source_is_worded() {
+    fn rust(dir: &Path, out: &mut String) {
+        for entry in std::fs::read_dir(dir).expect("folder") {
+            let path = entry.expect("entry").path();
+            let name = path.file_name().expect("name").to_string_lossy().into_owned();
+            if path.is_dir() && name != "tests" {
+                rust(&path, out);
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                let text = std::fs::read_to_string(&path).expect("text");
+                out.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(""));
+            }
+        }
+    }
+    let mut source = String::new();
+    rust(&root().join("src"), &mut source);
+    let heads = ["sign.", "keeper.", "step.", "infer.", "factor."];
+    let literals: Vec<&str> = source.split('"').filter(|w| heads.iter().any(|h| w.starts_with(h)) && w.len() < 60).collect();
+    let inferred: Vec<String> = source
+        .split("inferred(")
+        .skip(1)
+        .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+        .map(|code| if code.starts_with("infer.") { code.to_owned() } else { format!("infer.{code}") })
+        .collect();
+    let texts = sekisho::texts::texts();
+    let known = |code: &str| texts.find(sekisho::finding::Lang::Ja, &format!("steps.{code}")).is_some();
+    let missing: Vec<&str> =
+        literals.iter().copied().chain(inferred.iter().map(String::as_str)).filter(|c| c.len() > 7 && !known(c)).collect();
+    assert!(literals.len() > 50 && inferred.len() > 20);
+    assert!(missing.is_empty(), "no sentence for {missing:?}");
+}

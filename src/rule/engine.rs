@@ -225,7 +225,8 @@ impl Engine<'_> {
             Origin::Inferred { code, from } => {
                 let mut labels: Vec<Label> = from.iter().flat_map(|o| self.origin_labels(o, text)).collect();
                 // The inference itself is named: a finding that rests on it says so.
-                if let Some(sentence) = self.texts().find(self.lang, &format!("steps.{code}")) {
+                let key = if code.starts_with("infer.") { format!("steps.{code}") } else { format!("steps.infer.{code}") };
+                if let Some(sentence) = self.texts().find(self.lang, &key) {
                     labels.push(Label::new(origin.spans().first().copied(), sentence));
                 }
                 labels
