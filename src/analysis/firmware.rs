@@ -73,7 +73,11 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
             known_word(if near { "near" } else { "supported" }, at.clone())
         }
         (Some(_), None, _) => known_word("supported", at.clone()),
-        _ => unknown(format!("{} ({})", device.identity.product, version.map_or("?", |v| v.text.as_str()))),
+        _ => {
+            let shown = version.map_or(device.identity.product.clone(), |v| format!("{} {}", device.identity.product, v.text));
+            let code = if version.is_some() { WhyCode::NoData } else { WhyCode::NotExported };
+            Fact { value: Val::Unknown(Why::at(code, shown, span.into_iter().collect())), origin: at.clone() }
+        }
     };
     record.bool("known", Fact::known(version.is_some(), at.clone()));
     record.word("precision", known_word(precision, at.clone()));

@@ -66,11 +66,13 @@ pub enum WhyCode {
     PeerDecides,
     /// Only a person at the site knows.
     Site,
+    /// The data that comes with the program does not cover it.
+    NoData,
 }
 
 impl WhyCode {
     /// All codes, for tests and documentation.
-    pub const ALL: [WhyCode; 17] = [
+    pub const ALL: [WhyCode; 18] = [
         WhyCode::NotExported,
         WhyCode::Pushed,
         WhyCode::OtherContext,
@@ -88,6 +90,7 @@ impl WhyCode {
         WhyCode::Upstream,
         WhyCode::PeerDecides,
         WhyCode::Site,
+        WhyCode::NoData,
     ];
 
     /// The stable word of this code, used in JSON and as the key of its sentence.
@@ -110,6 +113,7 @@ impl WhyCode {
             WhyCode::Upstream => "upstream",
             WhyCode::PeerDecides => "peer_decides",
             WhyCode::Site => "site",
+            WhyCode::NoData => "no_data",
         }
     }
 }
