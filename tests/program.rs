@@ -1,0 +1,165 @@
+//! The program as a user runs it: commands, exit statuses, configuration, own rules.
+
+use assert_cmd::Command;
+use std::path::PathBuf;
+
+fn sekisho() -> Command {
+    let mut command = Command::cargo_bin("sekisho").expect("the program");
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("SEKISHO_LANG").env("LANG", "C").env("LC_ALL", "C");
+    command
+}
+
+fn out(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().expect("output");
+    let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+const BAD: &str = "corpus/incidents/handa-like-fgt60e.conf";
+const FIXED: &str = "corpus/incidents/handa-like-fgt60e-fixed.conf";
+
+#[test]
+fn findings_exit_with_1_and_a_repaired_twin_with_0() {
+    assert_eq!(out(sekisho().args(["check", BAD, "--as-of", "2026-11-20"])).0, 1);
+    assert_eq!(out(sekisho().args([FIXED, "--as-of", "2026-11-20"])).0, 0, "without a command's name it is check");
+    assert_eq!(out(sekisho().args([BAD, "--fail-on", "never"])).0, 0);
+    assert_eq!(out(sekisho().args(["check", "corpus/incidents", "--as-of", "2026-11-20"])).0, 1);
+}
+
+#[test]
+fn accepted_risks_count_as_such_and_only_while_they_hold() {
+    let twin = "corpus/incidents/clinic-router-yamaha-fixed.txt";
+    assert_eq!(out(sekisho().args([twin, "--as-of", "2026-11-20"])).0, 0);
+    let (status, stdout, _) = out(sekisho().args([twin, "--as-of", "2032-01-01", "--lang", "en"]));
+    assert_eq!(status, 1);
+    assert!(stdout.contains("expired"), "{stdout}");
+}
+
+#[test]
+fn what_cannot_be_judged_exits_with_3_and_says_what_is_needed() {
+    let dir = tempfile::tempdir().expect("folder");
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).expect("file");
+        path
+    };
+    for (name, bytes) in [
+        ("empty.conf", &b""[..]),
+        ("noise.conf", &[0u8, 159, 146, 150, 0, 1, 2, 3][..]),
+        ("letter.txt", &b"Dear all,\nthe meeting is on Monday.\n"[..]),
+    ] {
+        let path = write(name, bytes);
+        let (status, stdout, _) = out(sekisho().arg("check").arg(&path).args(["--lang", "en"]));
+        assert_eq!(status, 3, "{name}");
+        assert!(stdout.contains(name), "{stdout}");
+    }
+    assert_eq!(out(sekisho().arg("check").arg(dir.path().join("none"))).0, 2);
+}
+
+#[test]
+fn json_holds_the_contract_whatever_the_container() {
+    let (_, plain, _) = out(sekisho().args([BAD, "--format", "json", "--as-of", "2026-11-20", "--lang", "en"]));
+    let plain: serde_json::Value = serde_json::from_str(&plain).expect("JSON");
+    assert_eq!(plain["version"], 1);
+    assert_eq!(plain["files"][0]["dialect"], "fortios");
+    let lines = |j: &serde_json::Value| -> Vec<(String, u64)> {
+        j["files"][0]["devices"][0]["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .map(|f| (f["rule"].to_string(), f["line"].as_u64().unwrap_or(0)))
+            .collect()
+    };
+    let bytes = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(BAD)).expect("file");
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gz, &bytes).expect("packed");
+    let dir = tempfile::tempdir().expect("folder");
+    let path = dir.path().join("backup.gz");
+    std::fs::write(&path, gz.finish().expect("packed")).expect("file");
+    let (_, packed, _) = out(sekisho().arg("check").arg(&path).args(["--format", "json", "--as-of", "2026-11-20", "--lang", "en"]));
+    let packed: serde_json::Value = serde_json::from_str(&packed).expect("JSON");
+    assert_eq!(lines(&plain), lines(&packed));
+    let (_, stdin, _) = out(sekisho().args(["check", "-", "--format", "json", "--as-of", "2026-11-20", "--lang", "en"]).write_stdin(bytes));
+    let stdin: serde_json::Value = serde_json::from_str(&stdin).expect("JSON");
+    assert_eq!(lines(&plain), lines(&stdin));
+}
+
+#[test]
+fn support_that_ends_within_a_year_is_a_warning() {
+    let dir = tempfile::tempdir().expect("folder");
+    let path = dir.path().join("a.conf");
+    let text = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FIXED)).expect("file");
+    let header = text.lines().find(|l| l.starts_with("#config-version=")).expect("header");
+    std::fs::write(&path, text.replace(header, "#config-version=FGT60F-7.2.11-FW-build1740-250210:opmode=0:vdom=0:user=admin"))
+        .expect("file");
+    let rules = |as_of: &str| {
+        let (_, stdout, _) = out(sekisho().arg("check").arg(&path).args(["--only", "FW001,FW002", "--format", "github", "--as-of", as_of]));
+        (stdout.contains("FW001"), stdout.contains("FW002"))
+    };
+    assert_eq!(rules("2025-01-10"), (false, false));
+    assert_eq!(rules("2026-01-10"), (false, true));
+    assert_eq!(rules("2026-11-20"), (true, false));
+}
+
+#[test]
+fn mistakes_of_the_user_exit_with_2_and_help() {
+    let (status, _, stderr) = out(sekisho().args(["explain", "EXP01", "--lang", "en"]));
+    assert_eq!(status, 2);
+    assert!(stderr.contains("EXP001"), "{stderr}");
+    assert_eq!(out(sekisho().args([BAD, "--dialect", "fortos"])).0, 2);
+    assert_eq!(out(sekisho().args([BAD, "--as-of", "soon"])).0, 2);
+    assert_eq!(out(sekisho().args([BAD, "--no-such-flag"])).0, 2);
+}
+
+#[test]
+fn a_rule_of_ones_own_runs_and_its_mistakes_are_shown_in_place() {
+    let dir = tempfile::tempdir().expect("folder");
+    let rule = |fails: &str| {
+        format!(
+            "id = \"OWN001\"\nname = \"https-answers\"\nsince = \"0.1.0\"\nstatus = \"stable\"\nseverity = \"note\"\nsubject = \"listener\"\nfails = '{fails}'\nremedy = []\ncontrols = []\n\
+             [ja]\ntitle = \"t\"\nmessage = \"{{service}}\"\nwhy = \"w\"\n[en]\ntitle = \"t\"\nmessage = \"{{service}}\"\nwhy = \"w\"\n"
+        )
+    };
+    let path = dir.path().join("own.toml");
+    std::fs::write(&path, rule("it.live && it.service == \"https\"")).expect("file");
+    let (_, stdout, stderr) = out(sekisho().args([BAD, "--only", "OWN001", "--format", "github", "--rules"]).arg(&path));
+    assert!(stdout.contains("OWN001"), "{stdout}{stderr}");
+    std::fs::write(&path, rule("it.servce == \"https\"")).expect("file");
+    let (status, _, stderr) = out(sekisho().args([BAD, "--lang", "en", "--rules"]).arg(&path));
+    assert_eq!(status, 2);
+    assert!(stderr.contains("own.toml:7:") && stderr.contains("service"), "{stderr}");
+}
+
+#[test]
+fn every_other_command_speaks_both_languages() {
+    for lang in ["ja", "en"] {
+        for args in [
+            &["explain", "EXP001"][..],
+            &["explain", "MHLW-2026-03"],
+            &["list", "rules"],
+            &["list", "dialects"],
+            &["list", "controls"],
+            &["completions", "bash"],
+            &["man"],
+        ] {
+            let (status, stdout, stderr) = out(sekisho().args(args).args(["--lang", lang]));
+            assert_eq!(status, 0, "{args:?}: {stderr}");
+            assert!(stdout.len() > 100, "{args:?}");
+        }
+    }
+    let dir = tempfile::tempdir().expect("folder");
+    let mut init = sekisho();
+    assert_eq!(out(init.current_dir(dir.path()).arg("init")).0, 0);
+    assert!(dir.path().join("sekisho.toml").is_file());
+    let (status, stdout, _) = out(sekisho().args(["dump", BAD]));
+    assert_eq!(status, 0);
+    assert!(serde_json::from_str::<serde_json::Value>(&stdout).is_ok());
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let run = |threads: &str| {
+        out(sekisho().env("RAYON_NUM_THREADS", threads).args(["check", "corpus", "--format", "json", "--as-of", "2026-11-20"])).1
+    };
+    assert_eq!(run("1"), run("2"));
+}
