@@ -128,11 +128,7 @@ fn groups(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     groups.sort_by_key(|places| places.first().map(|s| s.span));
     for places in groups.iter().filter(|p| p.len() > 1) {
         let at = Origin::all(places.iter().map(|s| Origin::Written(s.span)));
-        let list = places
-            .iter()
-            .map(|s| format!("{} ({})", if s.owner.is_empty() { "-" } else { &s.owner }, s.used_for.word()))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let list = places.iter().map(|s| if s.owner.is_empty() { "-" } else { s.owner.as_str() }).collect::<Vec<_>>().join(", ");
         let mut record = Record::new(&schema::SECRET_GROUP, list.clone(), places.first().map(|s| s.span));
         record.int("owners", Fact::known(places.len() as i64, at.clone()));
         record.int("devices", Fact::known(1, at.clone()));

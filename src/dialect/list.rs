@@ -7,4 +7,8 @@ pub(in crate::dialect) mod fortios;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
-pub(super) static DIALECTS: &[&dyn Dialect] = &[&fortios::IMPLEMENTATION, &yamaha_rtx::IMPLEMENTATION];
+#[rustfmt::skip]
+pub(super) static DIALECTS: &[&dyn Dialect] = &[
+    &fortios::IMPLEMENTATION,
+    &yamaha_rtx::IMPLEMENTATION,
+];

@@ -33,7 +33,10 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The corpus: every export below `corpus`, expectations left out.
 pub fn corpus() -> Vec<PathBuf> {
-    files(&root().join("corpus")).into_iter().filter(|p| p.extension().is_none_or(|e| !["expect", "md", "toml"].iter().any(|o| e == *o))).collect()
+    files(&root().join("corpus"))
+        .into_iter()
+        .filter(|p| p.extension().is_none_or(|e| !["expect", "md", "toml"].iter().any(|o| e == *o)))
+        .collect()
 }
 
 /// Real exports that nobody here wrote, where they are at hand.

@@ -123,7 +123,7 @@ fn finish(mut factors: Vec<Factor>, extra: &Extra) -> Vec<Factor> {
             None => factors.push(factor(FactorKind::ClientCert, fact)),
         }
     }
-    if let Some(fact) = extra.group_secret.clone() {
+    if let Some(fact) = extra.group_secret.clone().filter(|f| !f.value.is_false()) {
         factors.push(factor(FactorKind::GroupSecret, fact));
     }
     factors

@@ -3,25 +3,25 @@
 //! An administrator's row without a password line is the factory's blank password in a complete export, and unknown in a fragment.
 //! Trusted hosts of one administrator restrict that administrator alone.
 
-use super::Lowering;
 use super::address::network;
 use super::context::Fields;
 use super::object::union;
 use super::secret::{self, Owner, Purpose};
-use crate::ir::account::{Account, AccountIx, AccountKind, Factory, LoginPolicy, Scope, SecretUse};
+use super::{Lowering, login_policy};
+use crate::ir::account::{Account, AccountIx, AccountKind, Factory, SecretUse};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::AddrExpr;
 use crate::ir::listener::{Limit, LimitStage};
 use crate::ir::live::{LinkKind, Live};
 use crate::ir::record::NEVER;
 use crate::source::Span;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Lowers accounts of the context: administrators with the shared part, users with the virtual domain.
 pub(super) fn lower(l: &mut Lowering<'_>) {
     secret::prepare(l);
     if l.cx.is_global || !l.cx.multi {
-        password_policy(l);
+        login_policy::administrators(l);
     }
     for row in administrators(l) {
         administrator(l, &row);
@@ -89,8 +89,9 @@ fn administrator<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) {
     if let Some(line) = wildcard {
         account.shared_signs = Fact::written(true, line.span());
     }
-    if let Some((name, span)) = row.name("schedule") {
-        account.expires = Fact::written(l.names.schedules.get(name).is_none_or(|whole| !whole), span);
+    if let Some((name, span)) = row.name("schedule").filter(|(name, _)| one_time(l, name).is_some()) {
+        account.expires = Fact::written(true, span);
+        account.expiry = expiry(l, name, span);
     }
     let password = row.get("password");
     let remote = row.enabled("remote-auth") || wildcard.is_some();
@@ -117,6 +118,22 @@ fn administrator<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) {
         let owner = Owner { name: row.key(), account: Some(ix), second, live: Fact::written(true, line.span()) };
         secret::push(l, line, Purpose::hashed(SecretUse::AdminLogin), owner);
     }
+}
+
+/// Rows of schedules that hold once, wherever the box keeps them.
+fn one_time<'a>(l: &Lowering<'a>, name: &str) -> Option<Fields<'a>> {
+    let own = l.cx.own.find("firewall schedule onetime").rows();
+    let shared = l.cx.domains.iter().filter_map(|d| d.section("firewall schedule onetime")).flat_map(|s| super::context::rows(&s));
+    own.into_iter().chain(shared).find(|r| r.key() == name)
+}
+
+/// The day a one-time schedule ends, which it prints as `18:00 2026/03/31`.
+fn expiry(l: &Lowering<'_>, name: &str, span: Span) -> Option<Fact<String>> {
+    let row = one_time(l, name)?;
+    let end = row.get("end")?;
+    let day = end.values().find(|v| v.len() == 10 && v.as_bytes()[4] == b'/')?;
+    let origin = Origin::all([Origin::Written(span), Origin::Written(end.span())]);
+    Some(Fact::known(day.replace('/', "-"), origin))
 }
 
 /// Whether an administrator needs a second factor.
@@ -206,6 +223,7 @@ fn program<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) {
 /// Local users, and users with certificates.
 fn users(l: &mut Lowering<'_>) {
     let used = used_names(l);
+    let devices = peer_devices(l);
     let sharing = super::ssl_vpn::several_sessions(l);
     for (path, certificate) in [("user local", false), ("user peer", true)] {
         for row in l.cx.own.find(path).rows() {
@@ -219,17 +237,18 @@ fn users(l: &mut Lowering<'_>) {
                 None => l.cx.nowhere("objects", "infer.user_in_no_group", row.key(), row.span()),
             };
             let own = if certificate { Fact::written(true, row.span()) } else { l.cx.switch(&row, "status", "user local.status") };
-            let mut account = base(&row, AccountKind::VpnUser, Live::own(own).with(LinkKind::Referenced, used.clone()), l);
+            let device = certificate && devices.contains(row.key());
+            let kind = if device { AccountKind::DevicePeer } else { AccountKind::VpnUser };
+            let mut account = base(&row, kind, Live::own(own).with(LinkKind::Referenced, used.clone()), l);
             account.used = used;
-            if let Some(fact) = &sharing {
+            if !certificate && l.cx.listed("factory_users", row.key()) {
+                account.factory = Fact::written(Factory::Name, row.span());
+            }
+            if let Some(fact) = sharing.as_ref().filter(|_| !device) {
                 account.concurrent = fact.map(|several| if *several { NEVER } else { 1 });
                 account.shared_signs = fact.clone();
             }
-            account.second = if certificate {
-                Fact::written(true, row.span())
-            } else {
-                l.cx.fact(&row, "two-factor", "user local.two-factor", |v| Some(v != "disable"))
-            };
+            account.second = if certificate { Fact::written(true, row.span()) } else { user_second(l, &row) };
             let (live, second) = (account.live.value(), account.second.clone());
             let ix = push(l, account);
             l.names.users.insert(row.key(), ix);
@@ -240,6 +259,31 @@ fn users(l: &mut Lowering<'_>) {
             }
         }
     }
+}
+
+/// Whether a local user needs a second factor; a server that checks the password may ask for one too.
+fn user_second<'a>(l: &Lowering<'a>, row: &Fields<'a>) -> Fact<bool> {
+    let own = l.cx.fact(row, "two-factor", "user local.two-factor", |v| Some(v != "disable"));
+    match row.get("type").filter(|a| matches!(a.value(), "radius" | "tacacs+" | "saml") && own.value.tri() == Some(false)) {
+        Some(line) => Fact::unknown(Why::at(WhyCode::ExternalDecision, row.key(), vec![line.span()])),
+        None => own,
+    }
+}
+
+/// Certificates by which sites, not users, prove themselves.
+fn peer_devices<'a>(l: &Lowering<'a>) -> HashSet<&'a str> {
+    let mut out = HashSet::new();
+    let mut groups = HashSet::new();
+    for path in ["vpn ipsec phase1-interface", "vpn ipsec phase1"] {
+        for row in l.cx.own.find(path).rows().iter().filter(|r| !super::phase1::for_users(r)) {
+            out.extend(row.value("peer"));
+            groups.extend(row.value("peergrp"));
+        }
+    }
+    for group in l.cx.own.find("user peergrp").rows().iter().filter(|r| groups.contains(r.key())) {
+        out.extend(group.values("member").into_iter().map(|(n, _)| n));
+    }
+    out
 }
 
 /// The logins with which interfaces dial in at a provider.
@@ -302,68 +346,4 @@ fn used_names<'a>(l: &Lowering<'a>) -> HashMap<&'a str, Fact<bool>> {
         }
     }
     out
-}
-
-/// Rules for administrators' passwords and sessions.
-fn password_policy(l: &mut Lowering<'_>) {
-    let global = l.cx.global.find("system global");
-    let policy = l.cx.global.find("system password-policy");
-    let status = l.cx.switch(&policy, "status", "system password-policy.status");
-    let applies = l.cx.list(&policy, "apply-to", "system password-policy.apply-to").map(|to| to.iter().any(|w| w == "admin-password"));
-    let expires = l.cx.switch(&policy, "expire-status", "system password-policy.expire-status");
-    let days = l.cx.number(&policy, "expire-day", "system password-policy.expire-day");
-    let max_age = match expires.value.tri() {
-        Some(false) => expires.map(|_| NEVER),
-        _ => days.map(|d| d.saturating_mul(86_400)),
-    };
-    let threshold = l.cx.number(&global, "admin-lockout-threshold", "system global.admin-lockout-threshold");
-    for unused in ["admin-lockout-duration", "minimum-length", "change-4-characters", "reuse-password", "min-change-characters"] {
-        global.fields.as_ref().map(|f| f.get(unused));
-        policy.fields.as_ref().map(|f| f.get(unused));
-    }
-    let enforced = status.and(&applies);
-    let fits = max_age.map(|s| *s <= 60 * 86_400);
-    l.names.rotated = Some(enforced.and(&expires).and(&fits));
-    let classes = classes(l, &policy);
-    let rows = administrators(l);
-    let in_use = match (rows.first(), l.cx.gap("accounts")) {
-        (Some(row), _) => Fact::written(true, row.span()),
-        (None, Some(why)) => Fact::unknown(why.clone()),
-        (None, None) => Fact::known(false, l.cx.complete()),
-    };
-    l.device.login_policies.items.push(LoginPolicy {
-        scope: Scope::Admin,
-        name: "administrators".to_owned(),
-        span: global.span(),
-        in_use,
-        lockout_on: threshold.map(|n| *n > 0),
-        lockout_attempts: threshold.map(|n| if *n > 0 { *n } else { NEVER }),
-        idle_s: l.cx.number(&global, "admintimeout", "system global.admintimeout").map(|m| m.saturating_mul(60)),
-        pw_enforced: enforced,
-        pw_min: l.cx.number(&policy, "minimum-length", "system password-policy.minimum-length"),
-        pw_classes: classes,
-        pw_max_age: max_age,
-    });
-}
-
-/// How many classes of characters a password must have.
-fn classes(l: &Lowering<'_>, policy: &super::context::Found<'_>) -> Fact<i64> {
-    if let Some(line) = policy.fields.as_ref().and_then(|f| f.get("must-contain")) {
-        return Fact::written(line.values().count() as i64, line.span());
-    }
-    let each = ["min-lower-case-letter", "min-upper-case-letter", "min-number", "min-non-alphanumeric"]
-        .map(|a| l.cx.number(policy, a, "system password-policy.min-characters").map(|n| i64::from(*n > 0)));
-    let mut sum = Fact::known(0, Origin::all(Vec::new()));
-    let mut origins = Vec::new();
-    for fact in each {
-        match (&sum.value, &fact.value) {
-            (Val::Known(a), Val::Known(b)) => sum.value = Val::Known(a + b),
-            (_, Val::Unknown(why)) => sum.value = Val::Unknown(why.clone()),
-            (_, Val::Among(_, why)) => sum.value = Val::Unknown(why.clone()),
-            _ => {}
-        }
-        origins.push(fact.origin);
-    }
-    sum.origin = Origin::all(origins);
-    sum
 }

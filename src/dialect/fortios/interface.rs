@@ -35,6 +35,7 @@ fn kind(l: &Lowering<'_>, row: &Fields<'_>) -> InterfaceKind {
     }
     match row.value("type") {
         Some("tunnel") if remote_access_name(name) => InterfaceKind::RemoteAccess,
+        Some("tunnel") | None if l.names.phase1.get(name).is_some_and(|p| p.users) => InterfaceKind::RemoteAccess,
         Some("tunnel") if l.names.carriers.contains(&name) => InterfaceKind::Ppp,
         Some("tunnel" | "vxlan" | "geneve") => InterfaceKind::Tunnel,
         Some("loopback") => InterfaceKind::Loopback,
@@ -127,19 +128,13 @@ fn ipv6(l: &Lowering<'_>, row: &Fields<'_>) -> Fact<bool> {
     }
 }
 
-/// Interfaces that no row of the export shows: of a phase 1, and, in a fragment without any row, those that other sections name.
+/// Interfaces of a phase 1 that no row of the export shows.
 fn tunnels_without_rows(l: &mut Lowering<'_>) {
-    let missing: Vec<(&str, Span)> = l
-        .names
-        .phase1
-        .iter()
-        .filter(|(name, p)| p.route_based && !l.names.interfaces.contains_key(*name))
-        .map(|(n, p)| (*n, p.span))
-        .collect();
-    let mut missing = missing;
-    missing.sort_by_key(|(_, span)| *span);
-    for (name, span) in missing {
-        add(l, name, span, InterfaceKind::Tunnel);
+    let phases = l.names.phase1.iter().filter(|(name, p)| p.route_based && !l.names.interfaces.contains_key(*name));
+    let mut missing: Vec<(&str, Span, bool)> = phases.map(|(name, p)| (*name, p.span, p.users)).collect();
+    missing.sort_by_key(|(_, span, _)| *span);
+    for (name, span, users) in missing {
+        add(l, name, span, if users { InterfaceKind::RemoteAccess } else { InterfaceKind::Tunnel });
     }
 }
 

@@ -16,6 +16,7 @@ mod infrastructure;
 mod interface;
 mod keeper;
 mod listener;
+mod login_policy;
 mod nat;
 mod object;
 mod phase1;
@@ -83,6 +84,8 @@ impl Dialect for Fortios {
 struct Phase1Name {
     span: Span,
     route_based: bool,
+    /// Whether those who dial in are users, not sites.
+    users: bool,
 }
 
 /// What a policy says about the tunnels, groups and times it names.

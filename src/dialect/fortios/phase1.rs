@@ -76,7 +76,7 @@ pub(super) fn collect<'a>(l: &mut Lowering<'a>) -> Vec<Phase1<'a>> {
                 policies.dedup();
             }
             let dynamic = row.value("type") == Some("dynamic");
-            let users = dynamic && asks_users(&row);
+            let users = for_users(&row);
             let phase2 = phase2.remove(row.key()).unwrap_or_default();
             out.push(Phase1 { row, interface, outer, dynamic, users, phase2, policies });
         }
@@ -84,8 +84,11 @@ pub(super) fn collect<'a>(l: &mut Lowering<'a>) -> Vec<Phase1<'a>> {
     out
 }
 
-/// Whether those who dial in prove themselves as users, not as sites.
-fn asks_users(row: &Fields<'_>) -> bool {
+/// Whether peers dial in that prove themselves as users, not as sites.
+pub(super) fn for_users(row: &Fields<'_>) -> bool {
+    if row.value("type") != Some("dynamic") {
+        return false;
+    }
     let xauth = row.value("xauthtype").is_some_and(|v| matches!(v, "auto" | "pap" | "chap"));
     xauth || row.enabled("eap") || row.name("authusrgrp").is_some() || row.name("usrgrp").is_some()
 }

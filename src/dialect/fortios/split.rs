@@ -27,10 +27,12 @@ const CORE_OWN: [&str; 1] = ["firewall policy"];
 pub(super) fn contexts<'a>(input: &Input<'a>) -> Vec<Context<'a>> {
     let root = input.tree.root();
     let header = Rc::new(header::read(input));
-    // The line of a terminal on which the export was asked for.
-    root.children().filter(|n| matches!(n.word(1), Some("$" | "#"))).for_each(|n| {
-        n.read();
-    });
+    // The line of a terminal on which the export was asked for, and a head behind a byte order mark.
+    root.children().filter(|n| matches!(n.word(1), Some("$" | "#")) || n.word(0).is_some_and(|w| w.contains("#config-version"))).for_each(
+        |n| {
+            n.read();
+        },
+    );
     let top = |word: &str| root.children().filter(|n| n.len() == 2 && n.starts(&["config", word])).collect::<Vec<Node<'a>>>();
     let (domains, globals) = (top("vdom"), top("global"));
     let complete = header.span.is_some() && ends_properly(input);
@@ -185,7 +187,7 @@ fn completeness(header: &Header, own: Option<Why>, shared: Option<Why>) -> Compl
 pub(super) fn names(l: &mut Lowering<'_>) {
     for (path, route_based) in [("vpn ipsec phase1-interface", true), ("vpn ipsec phase1", false)] {
         for row in l.cx.own.find(path).rows() {
-            l.names.phase1.insert(row.key(), Phase1Name { span: row.span(), route_based });
+            l.names.phase1.insert(row.key(), Phase1Name { span: row.span(), route_based, users: super::phase1::for_users(&row) });
         }
     }
     let ha = l.cx.global.find("system ha");

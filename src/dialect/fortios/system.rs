@@ -1,15 +1,14 @@
 //! What belongs to the box as a whole: logging, clock, SNMP, updates, servers that check logins, rules for VPN users' logins.
 
-use super::Lowering;
 use super::address::range;
-use super::context::{Fields, Found, any_of};
+use super::context::{Fields, Found};
 use super::secret::{self, Owner, Purpose};
-use crate::ir::account::{AuthServer, LoginPolicy, Scope, SecretUse};
+use super::{Lowering, login_policy};
+use crate::ir::account::{AuthServer, SecretUse};
 use crate::ir::fact::{Fact, List, Origin, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Opaque, OpaqueKind};
 use crate::ir::listener::{ListenerIx, Plane};
 use crate::ir::live::{LinkKind, Live};
-use crate::ir::record::NEVER;
 use crate::ir::system::{LogTarget, Logging, SnmpAccess, SnmpVersion, TimeSource, UpdatePolicy};
 use crate::source::Span;
 
@@ -22,7 +21,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
         snmp(l);
     }
     if !l.cx.is_global {
-        vpn_policies(l);
+        login_policy::users(l);
         l.device.auth_servers = List { items: servers(l), rest: l.cx.rest("auth_servers") };
     }
     l.device.snmp.rest = l.cx.rest("snmp");
@@ -218,82 +217,6 @@ fn snmp(l: &mut Lowering<'_>) {
             write: Fact::written(false, row.span()),
             listener,
         });
-    }
-}
-
-/// Rules for users' logins: those of the SSL-VPN are its own, those of IPsec are not documented.
-fn vpn_policies(l: &mut Lowering<'_>) {
-    let used = |kinds: &[&str]| {
-        let services: Vec<Fact<bool>> =
-            l.device.remote_access.items.iter().filter(|r| kinds.contains(&r.kind)).map(|r| r.live.value()).collect();
-        (!services.is_empty()).then(|| any_of(services, l.cx.complete()))
-    };
-    let (ssl, ipsec) = (used(&["ssl_vpn", "web_portal"]), used(&["ikev1_xauth", "ikev2", "l2tp_ipsec", "l2tp_plain", "pptp"]));
-    let settings = l.cx.own.find("vpn ssl settings");
-    let mut out = Vec::new();
-    if let Some(in_use) = ssl {
-        let limit = l.cx.number(&settings, "login-attempt-limit", "vpn ssl settings.login-attempt-limit");
-        settings.fields.as_ref().map(|f| f.get("login-block-time"));
-        let idle = l.cx.number(&settings, "idle-timeout", "vpn ssl settings.idle-timeout").map(|s| if *s == 0 { NEVER } else { *s });
-        out.push(policy(
-            l,
-            "SSL-VPN",
-            settings.span(),
-            in_use,
-            limit.map(|n| *n > 0),
-            limit.map(|n| if *n > 0 { *n } else { NEVER }),
-            idle,
-        ));
-    }
-    if let Some(in_use) = ipsec {
-        let found = l.cx.own.find("user setting");
-        let span = found.span();
-        for unused in ["auth-lockout-threshold", "auth-lockout-duration"] {
-            found.fields.as_ref().map(|f| f.get(unused));
-        }
-        let unknown = || Fact::unknown(Why::at(WhyCode::DefaultUndocumented, "user setting auth-lockout", span.into_iter().collect()));
-        let number = || Fact::unknown(Why::at(WhyCode::DefaultUndocumented, "user setting auth-lockout", span.into_iter().collect()));
-        out.push(policy(l, "IPsec", span, in_use, unknown(), number(), number()));
-    }
-    l.device.login_policies.items.extend(out);
-}
-
-fn policy(
-    l: &Lowering<'_>,
-    name: &str,
-    span: Option<Span>,
-    in_use: Fact<bool>,
-    on: Fact<bool>,
-    attempts: Fact<i64>,
-    idle_s: Fact<i64>,
-) -> LoginPolicy {
-    // Rules for local users' passwords hold only where a user's row names a set of rules.
-    let users = l.cx.own.find("user local").rows();
-    let ruled = users.iter().filter(|r| !l.cx.listed("factory_users", r.key())).map(|r| r.name("passwd-policy"));
-    let all: Option<Vec<(&str, Span)>> = ruled.collect();
-    let enforced = match all.as_deref() {
-        Some([_, ..]) => Fact::written(true, all.iter().flatten().map(|(_, s)| *s).next().unwrap_or(l.cx.evidence)),
-        _ => l.cx.behaviour("user local.passwd-policy", span),
-    };
-    let number = |attribute: &str| -> Fact<i64> {
-        let rows = l.cx.own.find("user password-policy").rows();
-        match rows.first() {
-            Some(row) => l.cx.number(row, attribute, &format!("user password-policy.{attribute}")),
-            None => l.cx.default(&format!("user password-policy.{attribute}"), span, |v| v.parse().ok()),
-        }
-    };
-    LoginPolicy {
-        scope: Scope::Vpn,
-        name: name.to_owned(),
-        span,
-        in_use,
-        lockout_on: on,
-        lockout_attempts: attempts,
-        idle_s,
-        pw_enforced: enforced,
-        pw_min: number("minimum-length"),
-        pw_classes: l.cx.default("user password-policy.classes", span, |v| v.parse().ok()),
-        pw_max_age: number("expire-days").map(|d| if *d == 0 { NEVER } else { d.saturating_mul(86_400) }),
     }
 }
 

@@ -80,15 +80,7 @@ fn users_of_peer(export: &Export<'_>, plan: &Plan<'_>, group: &Group<'_>, device
     let anchor = with_ipsec.and_then(|t| t.sa).map_or_else(|| group.node.span(), |c| c.span());
     let ike = with_ipsec.and_then(|t| t.ike.as_ref());
     RemoteAccess {
-        name: format!(
-            "{} ({})",
-            super::interface::peer_name(group.peer),
-            match kind {
-                "pptp" => "PPTP",
-                "l2tp_ipsec" => "L2TP/IPsec",
-                _ => "L2TP",
-            }
-        ),
+        name: super::interface::peer_name(group.peer).to_string(),
         kind,
         span: group.node.span(),
         live,

@@ -258,3 +258,23 @@ fn old_protocols_for_dialling_in_are_services() {
     assert_eq!(d.remote_access.items.iter().map(|r| (r.kind, r.live.value().value.tri())).collect::<Vec<_>>(), [("pptp", Some(true))]);
     assert!(listener(&d, "pptp").bindings[0].on.is_none());
 }
+
+#[test]
+fn users_and_sites_that_dial_in_arrive_on_interfaces_of_their_own_kind() {
+    use crate::ir::interface::InterfaceKind;
+    let kind = |phase1: &str| tunnel(phase1, "", "").1.interfaces[2].kind;
+    assert_eq!(kind("set type dynamic\nset xauthtype auto\n"), InterfaceKind::RemoteAccess);
+    assert_eq!(kind("set type dynamic\n"), InterfaceKind::Tunnel);
+    assert_eq!(kind(""), InterfaceKind::Tunnel);
+}
+
+#[test]
+fn a_certificate_of_a_site_is_no_user() {
+    use crate::ir::account::{AccountKind, Factory};
+    let users = "config user peer\nedit \"lab\"\nset cn \"vpn.example.jp\"\nnext\nedit \"hana\"\nset cn \"hana\"\nnext\nend\n\
+config user local\nedit \"guest\"\nset type password\nset passwd ENC KANARI\nnext\nend\n";
+    let (_, d) = tunnel("set authmethod signature\nset peertype peer\nset peer \"lab\"\n", "", users);
+    let kinds: Vec<(&str, AccountKind)> = d.accounts.items.iter().map(|a| (a.name.as_str(), a.kind)).collect();
+    assert_eq!(kinds, [("guest", AccountKind::VpnUser), ("lab", AccountKind::DevicePeer), ("hana", AccountKind::VpnUser)]);
+    assert_eq!(d.accounts.items[0].factory.get(), Some(&Factory::Name));
+}

@@ -307,3 +307,14 @@ fn spans_point_at_the_lines_that_decide() {
     assert_eq!(d.secrets.items[0].used_for, crate::ir::account::SecretUse::IspLogin);
     assert_eq!(NEVER, i64::MAX);
 }
+
+#[test]
+fn an_account_ends_with_a_schedule_that_holds_once() {
+    let body = "config firewall schedule onetime\nedit \"until-march\"\nset start 00:00 2026/01/01\nset end 18:00 2026/03/31\nnext\nend\n\
+config firewall schedule recurring\nedit \"day\"\nset day monday\nset start 09:00\nset end 17:00\nnext\nend\n\
+config system admin\nedit \"a\"\nset schedule \"until-march\"\nnext\nedit \"b\"\nset schedule \"day\"\nnext\nend\n";
+    let d = device(&complete("7.4.9", body));
+    assert!(d.accounts.items[0].expires.value.is_true());
+    assert_eq!(d.accounts.items[0].expiry.as_ref().and_then(|e| e.get()).map(String::as_str), Some("2026-03-31"));
+    assert!(d.accounts.items[1].expires.value.is_false(), "office hours are no end");
+}

@@ -103,3 +103,57 @@ fn every_name_of_a_default_has_a_row() {
         assert!(super::address::terms(service).is_some(), "service {service}");
     }
 }
+
+#[test]
+fn no_canary_of_the_corpus_is_left_unmasked() {
+    let dialect = &super::Fortios as &dyn dialect::Dialect;
+    let grammar = dialect::grammar::Grammar::load(dialect.grammar_text()).expect("grammar");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let mut seen = 0;
+    for folder in ["fortios", "incidents"] {
+        for entry in std::fs::read_dir(root.join(folder)).expect("corpus") {
+            let path = entry.expect("entry").path();
+            let text = String::from_utf8_lossy(&std::fs::read(&path).expect("file")).into_owned();
+            if !text.contains("#config-version") {
+                continue;
+            }
+            let tree = dialect::parse(&grammar, FileId(0), &text, 0..text.len());
+            let mut masked = text.clone().into_bytes();
+            for span in dialect::secret_spans(&grammar, &tree) {
+                masked[span.start as usize..span.end as usize].fill(b'*');
+            }
+            let masked = String::from_utf8_lossy(&masked).into_owned();
+            let canaries = text.lines().filter_map(|l| l.strip_prefix("# canary: ")).chain(["KANARI"]);
+            for canary in canaries {
+                let left = masked.lines().filter(|l| !l.starts_with('#') && l.contains(canary)).count();
+                // A number or a word may stand elsewhere by chance; as a value of its own it may not.
+                let as_value = masked.lines().filter(|l| !l.starts_with('#')).any(|l| l.split([' ', '"']).any(|w| w == canary));
+                assert!(!as_value && (canary != "KANARI" || left == 0), "{}: a secret is left", path.display());
+            }
+            let shown = format!("{:?}", devices(&text));
+            assert!(!shown.contains("KANARI"), "{}: a secret is shown", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "{seen} files");
+}
+
+#[test]
+fn secrets_are_masked_at_every_depth_and_in_fragments() {
+    let dialect = &super::Fortios as &dyn dialect::Dialect;
+    let grammar = dialect::grammar::Grammar::load(dialect.grammar_text()).expect("grammar");
+    for text in [
+        "config vdom\nedit root\nconfig router ospf\nconfig ospf-interface\nedit \"a\"\nset authentication-key ENC KANARI\nset md5-key 1 ENC KANARI\nnext\nend\nend\nend\n",
+        "config global\nconfig system ha\nset password ENC KANARI\nend\nend\n",
+        "edit \"cut out\"\nset psksecret KANARI x\nnext\n",
+        "set passphrase KANARI\n",
+        "config vpn certificate local\nedit \"a\"\nset private-key \"-----BEGIN KEY-----\nKANARI\n-----END KEY-----\"\nnext\nend\n",
+        "config wireless-controller wtp-profile\nedit \"a\"\nset login-passwd ENC KANARI\nnext\nend\n",
+        "config user group\nedit \"g\"\nconfig guest\nedit 1\nset password KANARI\nnext\nend\nnext\nend\n",
+        "config system automation-action\nedit \"a\"\nconfig http-headers\nedit 1\nset value \"Bearer KANARI\"\nnext\nend\nnext\nend\n",
+    ] {
+        let tree = dialect::parse(&grammar, FileId(0), text, 0..text.len());
+        let hidden: String = dialect::secret_spans(&grammar, &tree).iter().map(|s| s.slice(text)).collect::<Vec<_>>().join(" ");
+        assert_eq!(hidden.matches("KANARI").count(), text.matches("KANARI").count(), "{text}");
+    }
+}
