@@ -6,8 +6,8 @@
 # no git checkout, it says so and ends with 0: nothing was tested then.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
-bad="$root/corpus/incidents/clinic-router-yamaha.txt"
-good="$root/corpus/incidents/clinic-router-yamaha-fixed.txt"
+bad="$root/corpus/incidents/handa-like-fgt60e.conf"
+good="$root/corpus/incidents/handa-like-fgt60e-fixed.conf"
 rule=EXP001
 
 skip() { printf 'SKIPPED, the pre-commit hook was NOT tested: %s\n' "$1"; exit 0; }
@@ -37,19 +37,19 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}"
 mkdir "$work/site"
 cd "$work/site"
 git init --quiet
-cp "$bad" bad.txt
-cp "$good" good.txt
+cp "$bad" bad.conf
+cp "$good" good.conf
 printf 'nothing to see here\n' >notes.md
 git add .
 
 try() { pre-commit try-repo "$root" sekisho --color never --verbose --files "$@"; }
 
-status=0; try bad.txt >"$work/out" 2>&1 || status=$?
+status=0; try bad.conf >"$work/out" 2>&1 || status=$?
 [ "$status" = 1 ] || fail "a bad configuration: pre-commit ended with $status, 1 expected" "$work/out"
 grep -q "$rule" "$work/out" || fail "a bad configuration: the output does not name $rule" "$work/out"
 grep -q 'exit code: 1' "$work/out" || fail "a bad configuration: the hook did not end with 1" "$work/out"
 
-try good.txt >"$work/out" 2>&1 || fail "a repaired configuration does not pass" "$work/out"
+try good.conf >"$work/out" 2>&1 || fail "a repaired configuration does not pass" "$work/out"
 grep -q 'Passed' "$work/out" || fail "a repaired configuration: the hook did not run" "$work/out"
 
 try notes.md >"$work/out" 2>&1 || fail "another file does not pass" "$work/out"

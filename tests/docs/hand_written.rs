@@ -139,6 +139,7 @@ fn printed(spec: &str, lang: Lang) -> String {
     let (path, parts) = spec.split_once(": ").expect("FILE: PARTS");
     let style = TextStyle { colour: false, width: 100, ascii: false, verbose: false, quiet: false };
     let text = write(&judge(&root().join(path), lang), Form::Text, &style);
+    assert!(!text.contains("steps."), "{path}: a sentence is missing, its key is printed");
     let paragraphs: Vec<&str> = text.trim_end().split("\n\n").collect();
     let part = |name: &str| match name {
         "head" => (*paragraphs.first().expect("a paragraph")).to_owned(),
