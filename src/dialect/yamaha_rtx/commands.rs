@@ -8,6 +8,7 @@ use crate::dialect::grammar::Grammar;
 use crate::source::Span;
 use crate::syntax::{Node, Tree};
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A peer (`pp select`): a number, or the one for unnamed callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,7 +150,7 @@ type Key<'a> = (u32, Scope, [&'a str; 2]);
 
 /// The commands of an export.
 pub struct Commands<'a> {
-    table: HashMap<String, u32>,
+    table: &'static HashMap<String, u32>,
     all: Vec<(u32, Command<'a>)>,
     latest: HashMap<Key<'a>, usize>,
     by_scope: HashMap<(u32, Scope), Vec<usize>>,
@@ -159,17 +160,34 @@ pub struct Commands<'a> {
     pub selections: Vec<(Scope, Node<'a>)>,
 }
 
+/// The grammar's table of commands, looked up by words and by pattern. Made once: a run over a thousand small exports would
+/// otherwise spend most of its time here.
+struct Table {
+    trie: Trie,
+    numbers: HashMap<String, u32>,
+}
+
+impl Table {
+    fn of(grammar: &Grammar) -> &'static Table {
+        static TABLE: OnceLock<Table> = OnceLock::new();
+        TABLE.get_or_init(|| {
+            let mut table = Table { trie: Trie::default(), numbers: HashMap::new() };
+            for (ix, pattern) in grammar.names("commands").iter().enumerate() {
+                table.trie.insert(&pattern.split(' ').collect::<Vec<_>>(), ix as u32);
+                table.numbers.insert(pattern.clone(), ix as u32);
+            }
+            table
+        })
+    }
+}
+
 impl<'a> Commands<'a> {
     /// Finds the commands of a tree and settles which of them count. Marks them as read.
     pub fn read(tree: &'a Tree<'a>, grammar: &Grammar) -> Commands<'a> {
-        let mut trie = Trie::default();
-        let mut table = HashMap::new();
-        for (ix, pattern) in grammar.names("commands").iter().enumerate() {
-            trie.insert(&pattern.split(' ').collect::<Vec<_>>(), ix as u32);
-            table.insert(pattern.clone(), ix as u32);
-        }
+        let table = Table::of(grammar);
+        let trie = &table.trie;
         let mut commands = Commands {
-            table,
+            table: &table.numbers,
             all: Vec::new(),
             latest: HashMap::new(),
             by_scope: HashMap::new(),
@@ -182,12 +200,12 @@ impl<'a> Commands<'a> {
                 Some(scope) => {
                     node.read();
                     commands.selections.push((scope, node));
-                    node.children().for_each(|child| commands.add(&trie, child, scope));
+                    node.children().for_each(|child| commands.add(trie, child, scope));
                 }
                 None if is_selecting(node) => {
                     node.read();
                 }
-                None => commands.add(&trie, node, Scope::Global),
+                None => commands.add(trie, node, Scope::Global),
             }
         }
         for (key, ix) in &commands.latest {
