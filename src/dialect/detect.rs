@@ -77,6 +77,7 @@ fn words_match(pattern: &[&str], line: &str) -> bool {
 
 impl Compiled<'_> {
     /// The byte with which every line that matches begins, blanks left out; `None` when there is no such byte.
+    /// Letters stand for both cases.
     fn first_byte(&self) -> Option<u8> {
         match self {
             Compiled::Starts(s) => s.bytes().next(),
@@ -94,67 +95,93 @@ impl Compiled<'_> {
     }
 }
 
-/// Scores a text for every grammar.
-pub fn detect(file: FileId, text: &str, range: std::ops::Range<usize>, grammars: &[&Grammar]) -> Verdict {
-    let mut signs: Vec<(usize, &Sign, Compiled<'_>)> = Vec::new();
-    for (ix, grammar) in grammars.iter().enumerate() {
-        signs.extend(grammar.file.detect.signs.iter().filter_map(|s| compile(s).map(|c| (ix, s, c))));
-    }
-    let mut scores: Vec<Score> = grammars
-        .iter()
-        .enumerate()
-        .map(|(dialect, g)| Score { dialect, points: 0, enough: g.file.detect.enough, reasons: Vec::new(), foreign: None })
-        .collect();
-    for line in text.get(range).unwrap_or("").lines().take(LINES) {
-        if line.is_empty() || signs.is_empty() {
-            continue;
+/// The signs of all grammars, sorted by the first byte of the lines they can match: made once, asked for every file.
+pub struct Detector<'g> {
+    signs: Vec<(usize, &'g Sign, Compiled<'g>)>,
+    /// Signs about the beginning of a line, by the byte it begins with; for bytes that begin no sign, those that fit any.
+    by_first_byte: Vec<Vec<usize>>,
+    /// Signs that stand anywhere in a line.
+    anywhere: Vec<(usize, memchr::memmem::Finder<'g>)>,
+    /// Whether a line with this first byte may begin an export.
+    may_begin: [bool; 256],
+    /// Points each grammar asks for.
+    enough: Vec<i32>,
+}
+
+impl<'g> Detector<'g> {
+    /// The signs of these grammars; verdicts speak of grammars by their position here.
+    pub fn new(grammars: &[&'g Grammar]) -> Detector<'g> {
+        let mut signs: Vec<(usize, &Sign, Compiled<'_>)> = Vec::new();
+        for (ix, grammar) in grammars.iter().enumerate() {
+            signs.extend(grammar.file.detect.signs.iter().filter_map(|s| compile(s).map(|c| (ix, s, c))));
         }
-        // Each sign counts once: what was seen is not asked again.
-        signs.retain(|(ix, sign, compiled)| {
-            let seen = compiled.matches(line);
-            if seen {
-                let score = &mut scores[*ix];
+        let mut by_first_byte = vec![Vec::new(); 256];
+        let mut anywhere = Vec::new();
+        for (ix, (_, _, compiled)) in signs.iter().enumerate() {
+            match (compiled, compiled.first_byte()) {
+                (Compiled::Contains(s), _) => anywhere.push((ix, memchr::memmem::Finder::new(*s))),
+                (_, Some(byte)) => {
+                    let (lower, upper) = (byte.to_ascii_lowercase(), byte.to_ascii_uppercase());
+                    by_first_byte[usize::from(lower)].push(ix);
+                    if upper != lower {
+                        by_first_byte[usize::from(upper)].push(ix);
+                    }
+                }
+                (_, None) => by_first_byte.iter_mut().for_each(|b| b.push(ix)),
+            }
+        }
+        let mut may_begin = [false; 256];
+        for (byte, candidates) in by_first_byte.iter().enumerate() {
+            may_begin[byte] = candidates.iter().any(|ix| signs[*ix].1.begins) || anywhere.iter().any(|(ix, _)| signs[*ix].1.begins);
+        }
+        let enough = grammars.iter().map(|g| g.file.detect.enough).collect();
+        Detector { signs, by_first_byte, anywhere, may_begin, enough }
+    }
+
+    /// Whether a line begins an export, for files that hold several. Most lines are told by their first byte.
+    pub fn begins(&self, line: &str) -> bool {
+        let Some(first) = line.trim_start_matches(['\u{feff}', ' ', '\t']).bytes().next() else { return false };
+        self.may_begin[usize::from(first)] && self.signs.iter().any(|(_, sign, compiled)| sign.begins && compiled.matches(line))
+    }
+
+    /// Scores a text for every grammar. Each sign counts once, at the first line that shows it.
+    pub fn detect(&self, file: FileId, text: &str, range: std::ops::Range<usize>) -> Verdict {
+        let text_in_range = text.get(range).unwrap_or("");
+        let end = memchr::memchr_iter(b'\n', text_in_range.as_bytes()).nth(LINES).unwrap_or(text_in_range.len());
+        let looked_at = &text_in_range[..end];
+        let mut seen: Vec<Option<&str>> = vec![None; self.signs.len()];
+        for line in looked_at.lines() {
+            let Some(first) = line.trim_start_matches(['\u{feff}', ' ', '\t']).bytes().next() else { continue };
+            for &ix in &self.by_first_byte[usize::from(first)] {
+                if seen[ix].is_none() && self.signs[ix].2.matches(line) {
+                    seen[ix] = Some(line);
+                }
+            }
+        }
+        for (ix, finder) in &self.anywhere {
+            seen[*ix] = finder.find(looked_at.as_bytes()).map(|at| {
+                let start = memchr::memrchr(b'\n', &looked_at.as_bytes()[..at]).map_or(0, |n| n + 1);
+                looked_at[start..].lines().next().unwrap_or("")
+            });
+        }
+        let scored = |dialect: usize, enough: i32| {
+            let mut score = Score { dialect, points: 0, enough, reasons: Vec::new(), foreign: None };
+            for ((_, sign, _), line) in self.signs.iter().zip(&seen).filter(|((ix, ..), _)| *ix == dialect) {
+                let Some(line) = line else { continue };
                 score.points += sign.score;
                 score.reasons.push((Span::of(file, text, line.trim_end()), sign.score));
                 if score.foreign.is_none() {
                     score.foreign.clone_from(&sign.foreign);
                 }
             }
-            !seen
-        });
-    }
-    scores.retain(|s| !s.reasons.is_empty());
-    scores.sort_by_key(|s| (std::cmp::Reverse(s.points - s.enough), s.dialect));
-    Verdict { scores }
-}
-
-/// Which lines begin an export of one of the grammars, for files that hold several.
-pub struct Beginnings<'g> {
-    compiled: Vec<Compiled<'g>>,
-    first_bytes: [bool; 256],
-}
-
-impl<'g> Beginnings<'g> {
-    /// The signs that begin an export.
-    pub fn new(grammars: &[&'g Grammar]) -> Beginnings<'g> {
-        let compiled: Vec<Compiled<'g>> =
-            grammars.iter().flat_map(|g| &g.file.detect.signs).filter(|s| s.begins).filter_map(compile).collect();
-        let mut first_bytes = [false; 256];
-        for sign in &compiled {
-            match sign.first_byte() {
-                Some(byte) => {
-                    first_bytes[usize::from(byte.to_ascii_lowercase())] = true;
-                    first_bytes[usize::from(byte.to_ascii_uppercase())] = true;
-                }
-                None => first_bytes = [true; 256],
-            }
+            score
+        };
+        let mut scores: Vec<Score> = self.enough.iter().enumerate().map(|(ix, enough)| scored(ix, *enough)).collect();
+        scores.retain(|s| !s.reasons.is_empty());
+        scores.sort_by_key(|s| (std::cmp::Reverse(s.points - s.enough), s.dialect));
+        for score in &mut scores {
+            score.reasons.sort_by_key(|(span, _)| span.start);
         }
-        Beginnings { compiled, first_bytes }
-    }
-
-    /// Whether a line begins an export. Most lines are told by their first byte.
-    pub fn begins(&self, line: &str) -> bool {
-        let first = line.bytes().find(|b| !b.is_ascii_whitespace());
-        first.is_some_and(|b| self.first_bytes[usize::from(b)] || !b.is_ascii()) && self.compiled.iter().any(|c| c.matches(line))
+        Verdict { scores }
     }
 }

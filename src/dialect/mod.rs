@@ -61,6 +61,12 @@ pub fn grammars() -> Vec<&'static Grammar> {
     (0..all().len()).filter_map(grammar).collect()
 }
 
+/// The signs of all dialects; verdicts speak of dialects by their position in [`all`]. Made once.
+pub fn detector() -> &'static detect::Detector<'static> {
+    static DETECTOR: OnceLock<detect::Detector<'static>> = OnceLock::new();
+    DETECTOR.get_or_init(|| detect::Detector::new(&grammars()))
+}
+
 /// Reads the statements of an export.
 pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<usize>) -> Tree<'t> {
     match &grammar.file.syntax {

@@ -1,7 +1,7 @@
 //! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
 
 use crate::analysis::{self, Settings, Stated};
-use crate::dialect::{self, detect, grammar::Grammar};
+use crate::dialect::{self, detect};
 use crate::finding::{CoverageCount, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
 use crate::ir::device::Device;
 use crate::ir::record::FactSheet;
@@ -218,16 +218,15 @@ pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &
 
 /// The exports of a text and the dialect of each; `Err` holds the best guess of what it is instead.
 pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, Result<usize, detect::Verdict>)> {
-    let grammars: Vec<&Grammar> = dialect::grammars();
+    let detector = dialect::detector();
     let by_name = wanted.and_then(|w| dialect::all().iter().position(|d| d.name() == w));
-    let whole = detect::detect(source.id(), source.clean(), 0..source.clean().len(), &grammars);
+    let whole = detector.detect(source.id(), source.clean(), 0..source.clean().len());
     let likely = by_name.or_else(|| whole.winner().map(|w| w.dialect));
     let columns = likely.and_then(dialect::grammar).and_then(|g| g.file.detect.wrap_columns);
     if let (Some(columns), Some(d)) = (columns, likely.and_then(|ix| dialect::all().get(ix))) {
         source.soften(columns, |line| d.starts_statement(line));
     }
-    let beginnings = detect::Beginnings::new(&grammars);
-    let parts = source::split_exports(source.clean(), |line| beginnings.begins(line));
+    let parts = source::split_exports(source.clean(), |line| detector.begins(line));
     let single = parts.len() == 1;
     parts
         .into_iter()
@@ -236,7 +235,7 @@ pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, 
                 Some(ix) => Ok(ix),
                 None => {
                     let verdict =
-                        if single { whole.clone() } else { detect::detect(source.id(), source.clean(), range.clone(), &grammars) };
+                        if single { whole.clone() } else { detector.detect(source.id(), source.clean(), range.clone()) };
                     verdict.winner().map(|w| w.dialect).ok_or(verdict)
                 }
             };

@@ -77,27 +77,34 @@ impl Level {
         true
     }
 
-    /// The literal words it begins with, at most two, by which levels are looked up.
-    fn key(&self) -> Option<String> {
-        let words: Vec<&str> = self
-            .tokens
-            .iter()
-            .take(2)
-            .map_while(|t| match t {
-                Token::Literal(l) => Some(l.as_str()),
-                _ => None,
-            })
-            .collect();
-        if words.is_empty() { None } else { Some(words.join(" ")) }
+    /// The literal word at a position, by which levels are looked up.
+    fn literal(&self, ix: usize) -> Option<&str> {
+        match self.tokens.get(ix) {
+            Some(Token::Literal(l)) => Some(l),
+            _ => None,
+        }
     }
 }
 
+/// Levels and the step each leads to.
+type Rows = Vec<(Level, usize)>;
+
 #[derive(Clone, Debug, Default)]
 struct Step {
-    by_key: HashMap<String, Vec<(Level, usize)>>,
-    other: Vec<(Level, usize)>,
+    /// By the first word, then by the second; levels whose second word is no literal stand in the second table's `any`.
+    by_word: HashMap<String, Second>,
+    /// Levels whose first word is no literal.
+    other: Rows,
     /// A pattern ends here.
     last: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Second {
+    by_word: HashMap<String, Rows>,
+    /// Levels whose second word is given by its beginning, by the first byte of it.
+    by_first_byte: HashMap<u8, Rows>,
+    any: Rows,
 }
 
 /// Many patterns, looked up together.
@@ -123,9 +130,17 @@ impl PatternSet {
 
     fn step(&mut self, at: usize, level: Level) -> usize {
         let next = self.steps.len();
-        let rows = match level.key() {
-            Some(key) => self.steps[at].by_key.entry(key).or_default(),
-            None => &mut self.steps[at].other,
+        let step = &mut self.steps[at];
+        let rows = match level.literal(0) {
+            None => &mut step.other,
+            Some(first) => {
+                let second = step.by_word.entry(first.to_owned()).or_default();
+                match level.tokens.get(1) {
+                    Some(Token::Literal(word)) => second.by_word.entry(word.clone()).or_default(),
+                    Some(Token::Prefix(p)) if !p.is_empty() => second.by_first_byte.entry(p.as_bytes()[0]).or_default(),
+                    _ => &mut second.any,
+                }
+            }
         };
         if let Some((_, existing)) = rows.iter().find(|(l, _)| l.tokens == level.tokens) {
             return *existing;
@@ -144,37 +159,20 @@ impl PatternSet {
     fn walk<'a>(&self, node: Node<'a>, states: &[usize], transparent: &dyn Fn(Node<'a>) -> bool, found: &mut dyn FnMut(Node<'a>, &[Span])) {
         let mut next: Vec<usize> = Vec::new();
         let mut hide: Vec<Span> = Vec::new();
-        let mut key = String::new();
+        let mut lower = [String::new(), String::new()];
         for child in node.children() {
             next.clear();
             hide.clear();
             let mut last = false;
+            let [first, second] = &mut lower;
+            let (first, second) = (folded(child.word_or_empty(0), self.fold, first), folded(child.word_or_empty(1), self.fold, second));
             for &state in states {
                 let step = &self.steps[state];
-                for words in [2, 1] {
-                    if step.by_key.is_empty() || child.len() < words {
-                        continue;
-                    }
-                    key.clear();
-                    for ix in 0..words {
-                        if ix > 0 {
-                            key.push(' ');
-                        }
-                        let word = child.word_or_empty(ix);
-                        if self.fold {
-                            key.extend(word.chars().map(|c| c.to_ascii_lowercase()));
-                        } else {
-                            key.push_str(word);
-                        }
-                    }
-                    for (level, to) in step.by_key.get(key.as_str()).into_iter().flatten() {
-                        if level.matches(child, self.fold, &mut hide) {
-                            next.push(*to);
-                            last |= self.steps[*to].last;
-                        }
-                    }
-                }
-                for (level, to) in &step.other {
+                let seconds = step.by_word.get(first);
+                let exact = seconds.and_then(|s| s.by_word.get(second));
+                let begun = seconds.and_then(|s| s.by_first_byte.get(second.as_bytes().first()?));
+                let rows = [exact, begun, seconds.map(|s| &s.any), Some(&step.other)];
+                for (level, to) in rows.into_iter().flatten().flatten() {
                     if level.matches(child, self.fold, &mut hide) {
                         next.push(*to);
                         last |= self.steps[*to].last;
@@ -193,6 +191,17 @@ impl PatternSet {
             }
         }
     }
+}
+
+/// The word as tables hold it: in small letters where case does not matter.
+fn folded<'w>(word: &'w str, fold: bool, buffer: &'w mut String) -> &'w str {
+    if !fold || !word.bytes().any(|b| b.is_ascii_uppercase()) {
+        return word;
+    }
+    buffer.clear();
+    buffer.push_str(word);
+    buffer.make_ascii_lowercase();
+    buffer
 }
 
 #[cfg(test)]

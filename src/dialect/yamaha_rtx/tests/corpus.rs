@@ -1,5 +1,5 @@
 use super::*;
-use crate::dialect::detect::detect;
+use crate::dialect::detect::Detector;
 use crate::dialect::secret_spans;
 use std::path::PathBuf;
 
@@ -53,7 +53,7 @@ fn every_export_is_recognised_understood_and_its_secrets_are_found() {
     let dialect = crate::dialect::list::yamaha_rtx::YamahaRtx;
     let grammar = Grammar::load(dialect.grammar_text()).expect("grammar");
     for (name, text) in exports() {
-        let verdict = detect(FileId(0), &text, 0..text.len(), &[&grammar]);
+        let verdict = Detector::new(&[&grammar]).detect(FileId(0), &text, 0..text.len());
         assert!(verdict.winner().is_some(), "{name}: {:?}", verdict.scores);
         let tree = parse(&grammar, FileId(0), &text, 0..text.len());
         let hidden = secret_spans(&grammar, &tree);
