@@ -264,6 +264,8 @@ pub struct FileReport {
     pub file: FileId,
     /// Dialect; `None` when the file was refused.
     pub dialect: Option<String>,
+    /// Why it was taken for this dialect; `None` where a person named the dialect, or it was refused.
+    pub detection: Option<Detection>,
     /// Encoding it was read in.
     pub encoding: String,
     /// How much was understood.
@@ -274,6 +276,19 @@ pub struct FileReport {
     pub errors: Vec<FileError>,
     /// Whether the file could be judged at all.
     pub readable: bool,
+}
+
+/// Why a text was taken for an export of a dialect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detection {
+    /// Points of all signs that were seen.
+    pub points: i32,
+    /// Points the dialect asks for.
+    pub enough: i32,
+    /// The line at which each sign was first seen, and its points.
+    pub signs: Vec<(usize, i32)>,
+    /// The next best dialect, its points, and the points it asks for.
+    pub runner_up: Option<(String, i32, i32)>,
 }
 
 /// Counts over a whole run. Suppressed findings are counted apart.

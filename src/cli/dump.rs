@@ -26,8 +26,8 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     let mut exports = Vec::new();
     for member in source::open(&path.display().to_string(), bytes, &Limits::STANDARD).members {
         let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
-        for (range, verdict) in run::exports(&mut source, wanted.as_deref()) {
-            let Some(analysed) = verdict.ok().and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
+        for (range, detected) in run::exports(&mut source, wanted.as_deref()) {
+            let Some(analysed) = detected.dialect.and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
             let name = crate::dialect::all().get(analysed.dialect).map_or("", |d| d.name());
             let devices: Vec<Json> = analysed
                 .devices

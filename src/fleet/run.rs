@@ -2,7 +2,7 @@
 
 use crate::analysis::{self, Settings, Stated};
 use crate::dialect::{self, detect};
-use crate::finding::{CoverageCount, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
+use crate::finding::{CoverageCount, Detection, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
 use crate::ir::device::Device;
 use crate::ir::record::FactSheet;
 use crate::rule::engine::{ActionText, Engine};
@@ -120,6 +120,7 @@ fn refused(path: &str, lang: Lang, key: &str, args: &[&str]) -> FileReport {
         path: path.to_owned(),
         file: FileId(0),
         dialect: None,
+        detection: None,
         encoding: String::new(),
         coverage: CoverageCount::default(),
         devices: Vec::new(),
@@ -216,8 +217,16 @@ pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &
     })
 }
 
-/// The exports of a text and the dialect of each; `Err` holds the best guess of what it is instead.
-pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, Result<usize, detect::Verdict>)> {
+/// What a text was taken for.
+pub struct Detected {
+    /// Position of the dialect in the registry; `None` where no dialect has enough points.
+    pub dialect: Option<usize>,
+    /// The scores; empty where a person named the dialect.
+    pub verdict: detect::Verdict,
+}
+
+/// The exports of a text and what each was taken for.
+pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, Detected)> {
     let detector = dialect::detector();
     let by_name = wanted.and_then(|w| dialect::all().iter().position(|d| d.name() == w));
     let whole = detector.detect(source.id(), source.clean(), 0..source.clean().len());
@@ -231,17 +240,25 @@ pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, 
     parts
         .into_iter()
         .map(|range| {
-            let verdict = match by_name {
-                Some(ix) => Ok(ix),
-                None => {
-                    let verdict =
-                        if single { whole.clone() } else { detector.detect(source.id(), source.clean(), range.clone()) };
-                    verdict.winner().map(|w| w.dialect).ok_or(verdict)
-                }
-            };
-            (range, verdict)
+            if by_name.is_some() {
+                return (range, Detected { dialect: by_name, verdict: detect::Verdict { scores: Vec::new() } });
+            }
+            let verdict = if single { whole.clone() } else { detector.detect(source.id(), source.clean(), range.clone()) };
+            (range, Detected { dialect: verdict.winner().map(|w| w.dialect), verdict })
         })
         .collect()
+}
+
+/// The reasons of a verdict, as lines and points.
+fn detection(source: &Source, verdict: &detect::Verdict, dialect: usize) -> Option<Detection> {
+    let best = verdict.scores.iter().find(|s| s.dialect == dialect)?;
+    let next = verdict.scores.iter().find(|s| s.dialect != dialect);
+    Some(Detection {
+        points: best.points,
+        enough: best.enough,
+        signs: best.reasons.iter().map(|(span, points)| (source.position(span.start).line, *points)).collect(),
+        runner_up: next.map(|s| (dialect::all().get(s.dialect).map_or("", |d| d.name()).to_owned(), s.points, s.enough)),
+    })
 }
 
 fn judge_text(
@@ -257,17 +274,20 @@ fn judge_text(
     let settings = Settings { stated: stated.clone(), as_of: options.as_of.clone(), run_key: options.run_key.clone() };
     let mut reports = Vec::new();
     let mut secrets: Vec<Span> = Vec::new();
-    for (range, verdict) in exports {
-        let analysed = match verdict {
-            Ok(dialect) => analyse(&source, range.clone(), dialect, &settings, options.excerpts),
-            Err(verdict) => {
+    for (range, detected) in exports {
+        let Detected { dialect, verdict } = detected;
+        let analysed = match dialect {
+            Some(dialect) => analyse(&source, range.clone(), dialect, &settings, options.excerpts),
+            None => {
                 reports.extend(unknown(&path, &source, range, &verdict, named, lang));
                 continue;
             }
         };
         if let Some(analysed) = analysed {
             secrets.extend(&analysed.secrets);
-            reports.push(judge_export(&path, &source, &analysed, options));
+            let mut report = judge_export(&path, &source, &analysed, options);
+            report.detection = detection(&source, &verdict, analysed.dialect);
+            reports.push(report);
         }
     }
     // An export among other text (a session's transcript) makes the rest of the text no error of its own.
@@ -348,6 +368,7 @@ fn judge_export(path: &str, source: &Source, analysed: &Analysed, options: &Opti
         path: path.to_owned(),
         file: FileId(0),
         dialect: grammar.map(|g| g.name().to_owned()),
+        detection: None,
         encoding: source.encoding().label().to_owned(),
         coverage,
         devices,

@@ -5,7 +5,7 @@
 
 use super::plain;
 use super::view::{Found, View};
-use crate::finding::{CoverageCount, DeviceReport, FileReport, Finding, Label, Outcome, Place, Remedy, Report, Suppression, Totals};
+use crate::finding::{CoverageCount, Detection, DeviceReport, FileReport, Finding, Label, Outcome, Place, Remedy, Report, Suppression, Totals};
 use serde::Serialize;
 
 /// The report as pretty JSON with a line break at the end.
@@ -46,6 +46,7 @@ struct JsonFile<'a> {
     path: &'a str,
     readable: bool,
     dialect: Option<&'a str>,
+    detection: Option<JsonDetection<'a>>,
     encoding: &'a str,
     coverage: Coverage,
     devices: Vec<JsonDevice<'a>>,
@@ -58,10 +59,48 @@ impl<'a> JsonFile<'a> {
             path: &file.path,
             readable: file.readable,
             dialect: file.dialect.as_deref(),
+            detection: file.detection.as_ref().map(JsonDetection::of),
             encoding: &file.encoding,
             coverage: Coverage::of(file.coverage),
             devices: file.devices.iter().map(|device| JsonDevice::of(view, file, device)).collect(),
             errors: file.errors.iter().map(|e| JsonError { line: e.line, message: &e.message, help: e.help.as_deref() }).collect(),
+        }
+    }
+}
+
+/// Why the file was taken for its dialect.
+#[derive(Serialize)]
+struct JsonDetection<'a> {
+    points: i32,
+    enough: i32,
+    signs: Vec<JsonSign>,
+    runner_up: Option<JsonRunnerUp<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonSign {
+    line: usize,
+    points: i32,
+}
+
+#[derive(Serialize)]
+struct JsonRunnerUp<'a> {
+    dialect: &'a str,
+    points: i32,
+    enough: i32,
+}
+
+impl<'a> JsonDetection<'a> {
+    fn of(detection: &'a Detection) -> JsonDetection<'a> {
+        JsonDetection {
+            points: detection.points,
+            enough: detection.enough,
+            signs: detection.signs.iter().map(|&(line, points)| JsonSign { line, points }).collect(),
+            runner_up: detection.runner_up.as_ref().map(|(dialect, points, enough)| JsonRunnerUp {
+                dialect,
+                points: *points,
+                enough: *enough,
+            }),
         }
     }
 }

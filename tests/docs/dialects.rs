@@ -109,8 +109,8 @@ fn seen() -> Seen {
         let name = path.strip_prefix(root()).expect("below the project").display().to_string();
         for member in open(&name, std::fs::read(&path).expect("file"), &Limits::STANDARD).members {
             let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
-            for (range, verdict) in run::exports(&mut source, None) {
-                let Some(analysed) = verdict.ok().and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
+            for (range, detected) in run::exports(&mut source, None) {
+                let Some(analysed) = detected.dialect.and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
                 let dialect = sekisho::dialect::all()[analysed.dialect].name();
                 for (kind, records) in analysed.sheets.iter().flat_map(|s| schema::KINDS.iter().zip(&s.kinds)) {
                     if !records.items.is_empty() {

@@ -1,7 +1,7 @@
 //! Builds the hand-made report from `sample.toml` and the exports beside it.
 
 use sekisho::finding::{
-    Confidence, CoverageCount, DeviceReport, FileError, FileReport, Finding, Label, Lang, Outcome, OutcomeKind, Place, Remedy, Report,
+    Confidence, CoverageCount, Detection, DeviceReport, FileError, FileReport, Finding, Label, Lang, Outcome, OutcomeKind, Place, Remedy, Report,
     Severity, Suppression, Totals,
 };
 use sekisho::ir::record::Witness;
@@ -270,6 +270,12 @@ pub fn sample(lang: Lang) -> Report {
         report.files.push(FileReport {
             path: file.path,
             file: FileId(number as u32),
+            detection: file.dialect.as_ref().map(|_| Detection {
+                points: 250,
+                enough: 100,
+                signs: vec![(1, 200), (7, 50)],
+                runner_up: Some(("another-os".to_owned(), 20, 80)),
+            }),
             dialect: file.dialect,
             encoding: file.encoding,
             coverage: CoverageCount { statements, read, irrelevant, unrecognised },

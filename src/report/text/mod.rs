@@ -114,7 +114,30 @@ impl Page<'_> {
             let more = self.view.fill("report.more.devices", &[&(devices.len() - DEVICES).to_string()]);
             self.row(&format!("  {more}"));
         }
+        if self.style.verbose {
+            for file in files {
+                self.detection(file);
+            }
+        }
         self.blank();
+    }
+
+    /// Why a file was taken for its dialect.
+    fn detection(&mut self, file: &FileReport) {
+        let (Some(dialect), Some(detection)) = (&file.dialect, &file.detection) else { return };
+        let signs: Vec<String> = detection
+            .signs
+            .iter()
+            .map(|(line, points)| self.view.fill("report.detection.sign", &[&line.to_string(), &format!("{points:+}")]))
+            .collect();
+        let signs = signs.join(self.view.word("report.layout.list"));
+        let mut text =
+            self.view.fill("report.detection.taken", &[dialect, &detection.points.to_string(), &detection.enough.to_string(), &signs]);
+        if let Some((name, points, enough)) = &detection.runner_up {
+            text.push(' ');
+            text.push_str(&self.view.fill("report.detection.next", &[name, &points.to_string(), &enough.to_string()]));
+        }
+        self.paragraph(2, &text);
     }
 
     fn row(&mut self, row: &str) {
