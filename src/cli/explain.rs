@@ -6,6 +6,7 @@ use super::{print_bytes, rules};
 use crate::finding::Lang;
 use crate::rule::controls::{Control, controls};
 use crate::rule::file::{Example, Rule};
+use crate::rule::remedy;
 use crate::texts::texts;
 use clap::ArgMatches;
 use std::ops::Range;
@@ -45,7 +46,7 @@ pub fn rule_page(rule: &Rule, lang: Lang) -> String {
         for grammar in crate::dialect::grammars() {
             for row in grammar.file.actions.iter().filter(|a| a.id == *action) {
                 remedies.push_str(&format!("    {}\n", grammar.file.identity.product));
-                for line in row.commands.trim_end().lines() {
+                for line in remedy::open(row.commands.trim_end()).lines() {
                     remedies.push_str(&format!("        {line}\n"));
                 }
                 if let Some(note) = &row.note {

@@ -4,6 +4,7 @@ use crate::page::{GENERATED, LANGUAGES, both, cell, check, code, code_cell, fenc
 use sekisho::finding::{Lang, Severity};
 use sekisho::rule::controls::controls;
 use sekisho::rule::file::{Example, Rule};
+use sekisho::rule::remedy::open;
 use sekisho::texts::texts;
 use std::collections::BTreeSet;
 
@@ -164,7 +165,7 @@ fn remedies(rule: &Rule) -> String {
                 without.push(format!("[`{0}`](../dialects/{0}.md)", grammar.name()));
             }
             for row in rows {
-                out.push_str(&format!("\n{}:\n\n{}", prose(&title(grammar)), fence("text", &row.commands)));
+                out.push_str(&format!("\n{}:\n\n{}", prose(&title(grammar)), fence("text", &open(&row.commands))));
                 if let Some(note) = &row.note {
                     out.push_str(&format!("\n{}  \n{}\n", prose(&note.ja), prose(&note.en)));
                 }
