@@ -131,6 +131,25 @@ fn a_rule_of_ones_own_runs_and_its_mistakes_are_shown_in_place() {
 }
 
 #[test]
+fn explain_shows_the_example_of_every_dialect_and_marks_what_differs() {
+    // One without a near miss, one like most, one with a date.
+    for rule in sekisho::rule::builtin().iter().filter(|r| ["ACC002", "EXP001", "FW002"].contains(&r.id.as_str())) {
+        let (_, page, _) = out(sekisho().args(["explain", &rule.id, "--lang", "en"]));
+        for example in &rule.examples {
+            for (heading, text) in [("Reported", &example.fires), ("Not reported", &example.quiet)] {
+                let heading = format!("\n{heading} ({}", example.dialect);
+                assert_eq!(page.contains(&heading), text.is_some(), "{} {heading}", rule.id);
+            }
+            for line in example.fires.iter().chain(&example.quiet).flat_map(|t| t.lines()) {
+                assert!(page.contains(&format!("  | {line}\n")) || page.contains(&format!("  > {line}\n")), "{}: {line}", rule.id);
+            }
+        }
+    }
+    let (_, page, _) = out(sekisho().args(["explain", "EXP001", "--lang", "en"]));
+    assert!(page.contains("  > ip filter 10 pass * 192.168.1.1 tcp * 22\n"), "{page}");
+}
+
+#[test]
 fn every_other_command_speaks_both_languages() {
     for lang in ["ja", "en"] {
         for args in [

@@ -27,11 +27,16 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
         admin_path(cx, sheet, path);
     }
     login_policies(cx, sheet);
-    for account in device.accounts.iter() {
-        sheet.add(account_record(cx, account));
+    for (ix, account) in (0..).map(crate::ir::account::AccountIx).zip(device.accounts.iter()) {
+        let mut record = account_record(cx, account);
+        name_account(cx, &mut record, Some(ix));
+        sheet.add(record);
     }
     for server in device.auth_servers.iter() {
         let mut record = Record::new(&schema::AUTH_SERVER, server.name.clone(), Some(server.span));
+        if server.kind == "ldap" {
+            record.named("ldap_server", server.name.clone());
+        }
         record.word("kind", known_word(server.kind, Origin::Written(server.span)));
         record.bool("tls", server.tls.clone());
         record.word("path_side", path_side(cx, server));
@@ -96,6 +101,9 @@ pub fn factors(factors: &[Factor], at: &Origin) -> FactorFacts {
 fn remote_access(cx: &Context<'_>, sheet: &mut Sheet<'_>, access: &RemoteAccess, grants: super::grants::Grants) {
     let at = Origin::Written(access.span);
     let mut record = Record::new(&schema::REMOTE_ACCESS, access.name.clone(), Some(access.span));
+    if matches!(access.kind, "ikev1_xauth" | "ikev2") {
+        record.named("tunnel", access.name.clone());
+    }
     record.word("kind", known_word(access.kind, at.clone()));
     record.bool("live", access.live.value());
     record.word("role", known_word("hub_for_dialin", at));
@@ -134,6 +142,7 @@ fn remote_access_path(
     let at = Origin::Written(path.span);
     let mut record = Record::new(&schema::REMOTE_ACCESS_PATH, format!("{} on {}", path.principal, access.name), Some(path.span));
     let facts = factors(&path.factors, &at);
+    name_account(cx, &mut record, path.account);
     record.word("kind", known_word(access.kind, at.clone()));
     record.bool("live", path.live.and(&access.live.value()));
     record.bool("second", facts.second);
@@ -193,6 +202,7 @@ fn admin_path(cx: &Context<'_>, sheet: &mut Sheet<'_>, path: &AdminPath) {
     let device = cx.device();
     let mut record = Record::new(&schema::ADMIN_PATH, path.principal.clone(), Some(path.span));
     let facts = factors(&path.factors, &at);
+    name_account(cx, &mut record, path.account);
     // Where the contexts of a box share its administrators, every management listener of every context is theirs.
     let own = |e: &&Exposure| e.device == cx.ix && path.listeners.contains(&e.listener);
     let theirs = |e: &&Exposure| e.plane == Plane::Management && (e.device != cx.ix || own(e));
@@ -238,6 +248,17 @@ fn login_policies(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
         record.int("pw_classes", policy.pw_classes.clone());
         record.int("pw_max_age", policy.pw_max_age.clone());
         sheet.add(record);
+    }
+}
+
+/// What commands call an account that has a row of its own on the box. A group or a server's users have none.
+fn name_account(cx: &Context<'_>, record: &mut Record, account: Option<crate::ir::account::AccountIx>) {
+    if let Some(account) = account.and_then(|a| cx.device().accounts.items.get(a.0 as usize)) {
+        match account.kind {
+            AccountKind::Admin => record.named("admin", account.name.clone()),
+            AccountKind::VpnUser => record.named("user", account.name.clone()),
+            _ => record,
+        };
     }
 }
 

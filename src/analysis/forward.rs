@@ -76,7 +76,8 @@ struct Found<'s> {
     span: crate::source::Span,
     inside: String,
     svc: &'s Intervals<u32>,
-    translated: bool,
+    /// Name of the translation, where there is one.
+    translation: Option<&'s str>,
     layer7: bool,
     v6: bool,
 }
@@ -100,6 +101,9 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     let class = exposure::maybe(&Fact { value: class_between(lo.min(hi), hi, why), origin: Origin::all(origins) }, live);
     let at = class.origin.clone();
     let mut record = Record::new(&schema::FORWARD, format!("{} on {}", found.subject, interface.name), Some(found.span));
+    if let Some(name) = found.translation {
+        record.named("forward", name);
+    }
     record.text("interface", interface.name.clone(), at.clone());
     record.word("side_kind", known_word(side.outside, side.side.origin.clone()));
     record.word("family", known_word(if found.v6 { "ipv6" } else { "ipv4" }, at.clone()));
@@ -108,7 +112,7 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     record.bool("all_ports", Fact::known(is_all_ports(found.svc), at.clone()));
     record.text("ports", resolve::service_text(found.svc), at.clone());
     record.text("inside", found.inside, at.clone());
-    record.bool("translated", Fact::known(found.translated, at.clone()));
+    record.bool("translated", Fact::known(found.translation.is_some(), at.clone()));
     record.bool("layer7", Fact::known(found.layer7, at));
     record.chain = found.chain;
     record.chain.extend(side.steps.iter().cloned());
@@ -158,7 +162,7 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
         span: rule.span,
         inside,
         svc: &svc,
-        translated: true,
+        translation: Some(&rule.name),
         layer7: rule.layer7,
         v6,
     };
@@ -250,7 +254,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                     span: rule.span,
                     inside,
                     svc: &svc,
-                    translated: false,
+                    translation: None,
                     layer7: false,
                     v6,
                 };
@@ -275,6 +279,7 @@ fn unfiltered(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingr
         let forwards = stages.iter().any(|s| matches!(s, Stage::Filter { undecided, .. } if undecided.get() != Some(&Verdict::Drop) && undecided.get() != Some(&Verdict::Next)));
         let mut record = Record::new(&schema::INTERFACE, interface.name.clone(), Some(interface.span));
         let at = value.origin.clone();
+        record.named("interface", interface.name.clone());
         record.word("side", side.side.map(|s| Cow::Borrowed(super::trust::word(*s))));
         record.word("kind", known_word(interface.kind.word(), Origin::Written(interface.span)));
         let known_v6 = if v6 && interface.ipv6.value.tri().is_none() { value.and(&interface.ipv6) } else { value };

@@ -52,6 +52,12 @@ fn record(secret: &Secret, names: &[String]) -> Record {
     // What has no value is another rule's subject (a login without password); its strength is no question.
     let empty = matches!(secret.storage, Storage::Empty);
     let live = if empty { Fact::known(false, at.clone()) } else { secret.live.clone() };
+    match secret.used_for {
+        SecretUse::AdminLogin => record.named("admin", secret.owner.clone()),
+        SecretUse::VpnUser => record.named("user", secret.owner.clone()),
+        SecretUse::IkePsk => record.named("tunnel", secret.owner.clone()),
+        _ => &mut record,
+    };
     record.word("use", known_word(secret.used_for.word(), at.clone()));
     record.word("direction", known_word(if secret.direction == Direction::Verifies { "verifies" } else { "presents" }, at.clone()));
     let storage = match secret.storage {

@@ -16,6 +16,10 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
         let grants = sheet.tunnel_grants.get(ix).cloned().unwrap_or_else(Grants::unknown);
         let mut record = Record::new(&schema::TUNNEL, tunnel.name.clone(), Some(tunnel.span));
         let live = tunnel.live.value();
+        // Commands for IPsec are no commands for other tunnels.
+        if tunnel.crypto.is_some() {
+            record.named("tunnel", tunnel.name.clone());
+        }
         let (mode, steps) = mode(tunnel);
         record.chain = steps;
         record.word("kind", known_word(tunnel.kind, Origin::Written(tunnel.span)));

@@ -5,9 +5,11 @@ use super::error::Error;
 use super::{print_bytes, rules};
 use crate::finding::Lang;
 use crate::rule::controls::{Control, controls};
-use crate::rule::file::Rule;
+use crate::rule::file::{Example, Rule};
+use crate::rule::remedy;
 use crate::texts::texts;
 use clap::ArgMatches;
+use std::ops::Range;
 
 /// Runs the command; gives the exit status.
 pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
@@ -44,7 +46,7 @@ pub fn rule_page(rule: &Rule, lang: Lang) -> String {
         for grammar in crate::dialect::grammars() {
             for row in grammar.file.actions.iter().filter(|a| a.id == *action) {
                 remedies.push_str(&format!("    {}\n", grammar.file.identity.product));
-                for line in row.commands.trim_end().lines() {
+                for line in remedy::open(row.commands.trim_end()).lines() {
                     remedies.push_str(&format!("        {line}\n"));
                 }
                 if let Some(note) = &row.note {
@@ -72,14 +74,47 @@ pub fn rule_page(rule: &Rule, lang: Lang) -> String {
         section("cli.explain.references", &refs.join(", "));
     }
     for example in &rule.examples {
-        for (heading, text) in [("cli.explain.fires", &example.fires), ("cli.explain.quiet", &example.quiet)] {
-            if let Some(text) = text {
-                let body: Vec<String> = text.trim().lines().map(|l| format!("    {l}")).collect();
-                section(heading, &format!("  ({})\n{}", example.dialect, body.join("\n")));
-            }
-        }
+        out.push_str(&example_text(example, lang));
     }
     out
+}
+
+/// An example and its near miss; the lines in which they differ are marked.
+fn example_text(example: &Example, lang: Lang) -> String {
+    let (fires, quiet) = (example.fires.as_deref().unwrap_or("").trim_end(), example.quiet.as_deref().unwrap_or("").trim_end());
+    let both = !fires.is_empty() && !quiet.is_empty();
+    let mut out = String::new();
+    for (key, text, other) in [("cli.explain.fires", fires, quiet), ("cli.explain.quiet", quiet, fires)] {
+        if text.is_empty() {
+            continue;
+        }
+        let marked = if both { differing(text, other) } else { 0..0 };
+        out.push_str(&format!("\n{} ({})\n", texts().get(lang, key), example_label(example, lang)));
+        for (n, line) in text.lines().enumerate() {
+            out.push_str(&format!("  {} {line}\n", if marked.contains(&n) { '>' } else { '|' }));
+        }
+    }
+    if both {
+        out.push_str(&format!("  {}\n", texts().get(lang, "cli.explain.mark")));
+    }
+    out
+}
+
+/// The dialect of an example, and the date it is judged on where one is named.
+fn example_label(example: &Example, lang: Lang) -> String {
+    match &example.as_of {
+        Some(date) => texts().fill(lang, "cli.explain.as_of", &[&example.dialect, date]),
+        None => example.dialect.clone(),
+    }
+}
+
+/// The lines of a text between what it shares with another at its beginning and at its end.
+fn differing(text: &str, other: &str) -> Range<usize> {
+    let (lines, others): (Vec<&str>, Vec<&str>) = (text.lines().collect(), other.lines().collect());
+    let start = lines.iter().zip(&others).take_while(|(a, b)| a == b).count();
+    let room = lines.len().min(others.len()) - start;
+    let end = lines.iter().rev().zip(others.iter().rev()).take(room).take_while(|(a, b)| a == b).count();
+    start..lines.len() - end
 }
 
 fn control_page(control: &Control, rules: &[Rule], lang: Lang) -> String {
@@ -97,4 +132,17 @@ fn control_page(control: &Control, rules: &[Rule], lang: Lang) -> String {
         out.push_str(&format!("- {} {}\n", rule.id, if ja { &rule.texts.ja.title } else { &rule.texts.en.title }));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differing;
+
+    #[test]
+    fn marks_stand_between_what_two_texts_share() {
+        assert_eq!((differing("a\nb\nc", "a\nx\nc"), differing("a\nx\nc", "a\nb\nc")), (1..2, 1..2));
+        assert_eq!((differing("a\nc", "a\nb\nc"), differing("a\nb\nc", "a\nc")), (1..1, 1..2), "a line that is only in one");
+        assert_eq!((differing("a\na", "a"), differing("a", "a\na")), (1..2, 1..1), "shared lines are counted once");
+        assert_eq!((differing("a", "a"), differing("", "a"), differing("a", "")), (1..1, 0..0, 0..1));
+    }
 }

@@ -84,13 +84,36 @@ pub struct Record {
     pub chain: Vec<Step>,
     /// A packet that proves an exposure.
     pub witness: Option<Witness>,
+    /// What commands call the subject and what belongs to it, by placeholder.
+    names: Vec<(&'static str, String)>,
     fields: Vec<Option<Field>>,
 }
 
 impl Record {
     /// A record of `kind` without fields; every field is to be set before rules see it.
     pub fn new(kind: &'static Kind, subject: impl Into<String>, span: Option<Span>) -> Record {
-        Record { kind, subject: subject.into(), span, chain: Vec::new(), witness: None, fields: vec![None; kind.fields.len()] }
+        Record {
+            kind,
+            subject: subject.into(),
+            span,
+            chain: Vec::new(),
+            witness: None,
+            names: Vec::new(),
+            fields: vec![None; kind.fields.len()],
+        }
+    }
+
+    /// Says what commands call a thing, for a placeholder of [`schema::NAMES`]: the name as the export writes it, without what a
+    /// subject adds for people. Predicates and messages do not see it.
+    pub fn named(&mut self, placeholder: &'static str, name: impl Into<String>) -> &mut Record {
+        debug_assert!(schema::NAMES.contains(&placeholder) || self.kind.index(placeholder).is_some(), "{placeholder}: no placeholder");
+        self.names.push((placeholder, name.into()));
+        self
+    }
+
+    /// What commands call the thing that a placeholder stands for.
+    pub fn called_in_commands(&self, placeholder: &str) -> Option<&str> {
+        self.names.iter().find(|(p, _)| *p == placeholder).map(|(_, name)| name.as_str())
     }
 
     /// Sets a field. A name the schema does not have, or a value of another type, is a fault of the program: it panics in tests and is ignored in release.

@@ -169,6 +169,9 @@ pub const CAPABILITIES: &[&str] = &[
     "auto_update",
     "client_certificate",
 ];
+/// Placeholders of remedies that stand for names, beside the texts and words of each kind: an administrator, a VPN user, an IPsec tunnel
+/// or whoever holds its shared key, a translation to an inside host, an LDAP server. `interface` is a name for an interface's own record too.
+pub const NAMES: &[&str] = &["admin", "user", "tunnel", "forward", "ldap_server", "interface"];
 /// Parts of a configuration whose completeness is tracked.
 pub const TOPICS: &[&str] = &[
     "interfaces",

@@ -6,6 +6,7 @@
 
 use super::file::{Group, GroupBy, Rule, Subject};
 use super::predicate::Read;
+use super::remedy;
 use crate::finding::{Confidence, DeviceReport, Finding, Label, Lang, Outcome, OutcomeKind, Remedy, Severity};
 use crate::ir::device::Device;
 use crate::ir::fact::{DefaultOrigin, Origin, Rest, Strength, Val, Why, WhyCode};
@@ -340,23 +341,10 @@ impl Engine<'_> {
     fn remedy(&self, action: &str, record: &Record) -> Remedy {
         let own = (self.action)(action);
         let text = self.texts().get(self.lang, &format!("actions.{action}")).to_owned();
-        let commands = own.as_ref().map(|a| fill_commands(&a.commands, record));
-        Remedy { action: action.to_owned(), text, commands, note: own.and_then(|a| a.note) }
+        let commands = own.as_ref().map(|a| remedy::fill(&a.commands, record));
+        let note = own.and_then(|a| a.note).map(|n| remedy::fill(&n, record));
+        Remedy { action: action.to_owned(), text, commands, note }
     }
-}
-
-/// Fills a dialect's commands with what the finding is about; a placeholder without a value stays to be seen as one.
-fn fill_commands(commands: &str, record: &Record) -> String {
-    let mut out = commands.to_owned();
-    for field in record.kind.fields {
-        let value = match record.get(field.name).map(|f| &f.value) {
-            Some(Value::Text(Val::Known(t))) if !t.is_empty() => t.clone(),
-            Some(Value::Word(Val::Known(w))) => w.to_string(),
-            _ => continue,
-        };
-        out = out.replace(&format!("{{{}}}", field.name), &value);
-    }
-    out
 }
 
 impl Wording for Engine<'_> {

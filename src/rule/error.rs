@@ -141,6 +141,7 @@ pub(crate) mod keys {
         BAD_ID = "bad_id", 1;
         BAD_NAME = "bad_name", 1;
         BAD_VERSION = "bad_version", 1;
+        BAD_DATE = "bad_date", 1;
         BAD_ACTION = "bad_action", 1;
         BAD_CONSTANT_NAME = "bad_constant_name", 1;
         BAD_CONSTANT = "bad_constant", 1;

@@ -144,6 +144,8 @@ pub struct Reference {
 pub struct Example {
     /// The dialect it is written in.
     pub dialect: String,
+    /// The audit date (`YYYY-MM-DD`) it is to be judged on, where the rule depends on one.
+    pub as_of: Option<String>,
     /// A configuration that must be reported.
     pub fires: Option<String>,
     /// A near miss that must not.

@@ -1,7 +1,7 @@
 //! Rules: what is bad, how bad, in which words. A rule is data (one TOML file); it decides over records and computes nothing itself.
 //!
 //! [`file`](mod@file) reads and checks a rule file, [`predicate`] is the language in which it decides, [`engine`] runs rules and builds findings,
-//! [`error`] is what a mistake in a rule file looks like. Built-in rules and a user's own go the same way.
+//! [`remedy`] fills in the commands of a remedy, [`error`] is what a mistake in a rule file looks like. Built-in rules and a user's own go the same way.
 
 mod builtin;
 pub mod controls;
@@ -9,6 +9,7 @@ pub mod engine;
 pub mod error;
 pub mod file;
 pub mod predicate;
+pub mod remedy;
 
 use file::Rule;
 use std::sync::OnceLock;

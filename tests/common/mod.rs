@@ -46,11 +46,16 @@ pub fn real() -> Vec<PathBuf> {
 
 /// Judges bytes under a name.
 pub fn judge_bytes(name: &str, bytes: &[u8], lang: Lang) -> Report {
+    judge_as(name, bytes, lang, AS_OF, None)
+}
+
+/// Judges bytes on a date, as a dialect where one is named.
+pub fn judge_as(name: &str, bytes: &[u8], lang: Lang, as_of: &str, dialect: Option<&str>) -> Report {
     let inputs = [Input { name: name.to_owned(), named: true, read: Box::new(move || Ok(bytes.to_vec())) }];
     let options = Options {
         lang,
-        as_of: AS_OF.to_owned(),
-        dialect: None,
+        as_of: as_of.to_owned(),
+        dialect: dialect.map(str::to_owned),
         rules: sekisho::rule::builtin(),
         run_key: Arc::new([7; 32]),
         excerpts: true,

@@ -3,7 +3,8 @@
 use crate::page::{GENERATED, LANGUAGES, both, cell, check, code, code_cell, fence, holds_only, prose, table, word};
 use sekisho::finding::{Lang, Severity};
 use sekisho::rule::controls::controls;
-use sekisho::rule::file::Rule;
+use sekisho::rule::file::{Example, Rule};
+use sekisho::rule::remedy::open;
 use sekisho::texts::texts;
 use std::collections::BTreeSet;
 
@@ -164,7 +165,7 @@ fn remedies(rule: &Rule) -> String {
                 without.push(format!("[`{0}`](../dialects/{0}.md)", grammar.name()));
             }
             for row in rows {
-                out.push_str(&format!("\n{}:\n\n{}", prose(&title(grammar)), fence("text", &row.commands)));
+                out.push_str(&format!("\n{}:\n\n{}", prose(&title(grammar)), fence("text", &open(&row.commands))));
                 if let Some(note) = &row.note {
                     out.push_str(&format!("\n{}  \n{}\n", prose(&note.ja), prose(&note.en)));
                 }
@@ -191,9 +192,17 @@ fn examples(rule: &Rule) -> String {
     for example in &rule.examples {
         for (heading, text) in [("cli.explain.fires", &example.fires), ("cli.explain.quiet", &example.quiet)] {
             if let Some(text) = text {
-                out.push_str(&format!("\n### {} ({})\n\n{}", both_texts(heading), code_cell(&example.dialect), fence("text", text)));
+                out.push_str(&format!("\n### {} ({})\n\n{}", both_texts(heading), example_labels(example), fence("text", text)));
             }
         }
     }
     out
+}
+
+/// The dialect of an example, and its audit date in both languages where it has one.
+fn example_labels(example: &Example) -> String {
+    match &example.as_of {
+        Some(date) => LANGUAGES.map(|l| texts().fill(l, "cli.explain.as_of", &[&code_cell(&example.dialect), date])).join(" / "),
+        None => code_cell(&example.dialect),
+    }
 }

@@ -58,7 +58,10 @@ impl Checker<'_> {
         let refs: Vec<Option<Reference>> =
             raw.refs.iter().map(|r| Some(Reference { kind: text_of(&r.kind)?, id: text_of(&r.id)? })).collect();
         let examples: Vec<Option<Example>> = (raw.example.iter())
-            .map(|e| Some(Example { dialect: text_of(&e.dialect)?, fires: text_of(&e.fires), quiet: text_of(&e.quiet) }))
+            .map(|e| {
+                let (as_of, fires, quiet) = (text_of(&e.as_of), text_of(&e.fires), text_of(&e.quiet));
+                Some(Example { dialect: text_of(&e.dialect)?, as_of, fires, quiet })
+            })
             .collect();
         Some(Rule {
             id: text_of(&raw.id)?,
@@ -97,6 +100,9 @@ impl Checker<'_> {
         must(&raw.id, is_id, keys::BAD_ID);
         must(&raw.name, is_kebab, keys::BAD_NAME);
         must(&raw.since, is_version, keys::BAD_VERSION);
+        for example in &raw.example {
+            must(&example.as_of, is_date, keys::BAD_DATE);
+        }
         for action in &raw.remedy {
             if !action.text.split('.').all(is_kebab) {
                 self.wrong(keys::BAD_ACTION, action);
@@ -296,6 +302,11 @@ fn is_kebab(text: &str) -> bool {
 /// `x.y.z`
 fn is_version(text: &str) -> bool {
     text.split('.').count() == 3 && text.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()))
+}
+
+/// `YYYY-MM-DD`, and a day there is.
+fn is_date(text: &str) -> bool {
+    text.parse::<jiff::civil::Date>().is_ok_and(|date| date.to_string() == text)
 }
 
 /// Upper-case, so that no constant hides a field.

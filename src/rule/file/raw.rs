@@ -108,6 +108,7 @@ pub struct RawGroup {
 #[allow(missing_docs)]
 pub struct RawExample {
     pub dialect: Option<Placed>,
+    pub as_of: Option<Placed>,
     pub fires: Option<Placed>,
     pub quiet: Option<Placed>,
 }
@@ -179,6 +180,7 @@ impl<'t> Reader<'t> {
             }),
             example: self.tables(&mut s, "example", |r, s| RawExample {
                 dialect: r.required(s, "dialect"),
+                as_of: r.optional(s, "as_of"),
                 fires: r.optional(s, "fires"),
                 quiet: r.optional(s, "quiet"),
             }),

@@ -145,6 +145,7 @@ fn words_and_patterns_are_checked() {
     check("\"EXP001\"", "\"exp1\"", &[("bad_id", "\"exp1\"", None)]);
     check("management-exposed-to-internet", "Management exposed", &[("bad_name", "\"Management exposed\"", None)]);
     check("0.1.0", "0.1", &[("bad_version", "\"0.1\"", None)]);
+    check("dialect = \"fortios\"\n", "dialect = \"fortios\"\nas_of = \"2026-02-30\"\n", &[("bad_date", "\"2026-02-30\"", None)]);
     check("\"stable\"", "\"stabel\"", &[("unknown_word", "\"stabel\"", Some("stable"))]);
     check("severity = \"error\"", "severity = \"err\"", &[("unknown_word", "\"err\"", None)]);
     check("subject = \"exposure\"", "subject = \"exposures\"", &[("unknown_kind", "\"exposures\"", Some("exposure"))]);
