@@ -7,7 +7,7 @@ use crate::ir::device::{Precision, Version};
 use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
-use crate::syntax::{block, command_lines};
+use crate::syntax::{block, command_lines, indent};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -84,6 +84,8 @@ pub enum SyntaxTable {
     Block(block::Parameters),
     /// Command lines with modes.
     CommandLines(command_lines::Parameters),
+    /// Command lines nested by indentation.
+    Indent(indent::Parameters),
 }
 
 /// `[detect]`.
@@ -200,7 +202,7 @@ impl Grammar {
     /// # Errors
     /// When a version condition cannot be read.
     pub fn from_file(file: GrammarFile) -> Result<Grammar, GrammarError> {
-        let fold = matches!(file.syntax, SyntaxTable::CommandLines(_));
+        let fold = matches!(file.syntax, SyntaxTable::CommandLines(_) | SyntaxTable::Indent(_));
         let mut defaults: HashMap<String, Vec<(DefaultRow, VersionRange)>> = HashMap::new();
         for row in &file.defaults {
             let range = VersionRange::parse(&row.versions)

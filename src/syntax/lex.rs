@@ -139,6 +139,29 @@ pub fn command_words<'t>(i: &'t str, out: &mut Vec<Word<'t>>) {
     let _: Lexed<'t, ()> = collect.parse(i);
 }
 
+/// `indent-word = DQUOTE *char DQUOTE / 1*non-blank`
+///
+/// The words of indented exports: bare words to the next blank; a double-quoted word only where its closing quote ends a word,
+/// so that a quote inside a password stays what it is. Fails at the end of the line.
+pub fn indent_word(i: &str) -> Lexed<'_, Word<'_>> {
+    let ends = |rest: &str| rest.chars().next().is_none_or(|c| is_blank(c) || c == '\n');
+    let quoted = i.strip_prefix('"').and_then(|body| {
+        let at = body.find(['"', '\n']).filter(|at| body[*at..].starts_with('"'))?;
+        let rest = &body[at + 1..];
+        ends(rest).then_some((rest, &body[..at]))
+    });
+    if let Some((rest, raw)) = quoted {
+        return Ok((rest, Word { raw, cooked: cook(raw, None), quoted: true }));
+    }
+    take_while1(|c| !is_blank(c) && c != '\n').map(|raw| Word { raw, cooked: cook(raw, None), quoted: false }).parse(i)
+}
+
+/// `indent-words = *( blanks indent-word )`
+pub fn indent_words<'t>(i: &'t str, out: &mut Vec<Word<'t>>) {
+    let mut collect = fold_many0(preceded(blanks, indent_word), || (), |(), word| out.push(word));
+    let _: Lexed<'t, ()> = collect.parse(i);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

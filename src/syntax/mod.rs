@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod command_lines;
+pub mod indent;
 pub mod lex;
 pub mod pattern;
 pub mod tree;
