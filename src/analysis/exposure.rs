@@ -361,9 +361,11 @@ impl<'a> Engine<'a> {
         match side.side.get() {
             Some(SidePointer::Untrusted) if side.outside == "internet" => public,
             Some(SidePointer::Trusted) => {
+                let behind = self.cx.device().routed.iter().filter(|(ix, _)| *ix == ingress);
+                let behind: Vec<AddrSet> = behind.filter_map(|(_, n)| AddrSet::prefix(n.addr, n.prefix)).collect();
                 let nets = self.resolver.networks(&[ingress]).lo;
-                let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-                if nets.is_empty() { unicast } else { nets }
+                let own = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
+                if own.is_empty() { unicast } else { own.union(&AddrSet::union_of(&behind)).intersection(&unicast) }
             }
             _ => {
                 // Anything that is not the facility's own.

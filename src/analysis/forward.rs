@@ -2,7 +2,7 @@
 //! that outside (public or IPv6 addresses inside, or a closed or partner network outside).
 
 use super::exposure::{self, Engine, class_between};
-use super::flow::{Cell, Flow};
+use super::flow::Flow;
 use super::resolve;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
@@ -117,11 +117,43 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     sheet.add(record);
 }
 
-/// Services that get through: surely, or where nothing is sure, possibly.
-fn services(flow: &Flow) -> Intervals<u32> {
-    let union = |f: fn(&Cell) -> &PacketSet| flow.cells.iter().fold(Intervals::empty(), |acc, c| acc.union(&f(c).services()));
-    let lo = union(|c| &c.lo);
-    if lo.is_empty() { union(|c| &c.hi) } else { lo }
+/// Parts beyond which the services are not told apart by who reaches them.
+const PARTS: usize = 200;
+
+/// Services that get through to the broadest class of sources: surely, or where nothing is sure, possibly.
+/// What one host may reach does not count where everybody reaches something else.
+fn services(engine: &Engine<'_>, flow: &Flow, outside: &AddrSet) -> Intervals<u32> {
+    let sure = flow.cells.iter().any(|c| !c.lo.is_empty());
+    let mut worst = Class::None;
+    let mut found = Intervals::empty();
+    for cell in &flow.cells {
+        let (cap_lo, cap_hi) = engine.cap(&cell.assignment);
+        let (products, cap) = if sure { (cell.lo.products(), cap_lo) } else { (cell.hi.products(), cap_hi) };
+        if products.len() > PARTS {
+            found = products.iter().fold(found, |acc, p| acc.union(&p.svc));
+            continue;
+        }
+        // Between two edges every product holds all or nothing.
+        let ranges = products.iter().flat_map(|p| p.svc.ranges());
+        let edges: std::collections::BTreeSet<u32> = ranges.flat_map(|(a, b)| [*a, b.saturating_add(1)]).collect();
+        for (from, until) in edges.iter().zip(edges.iter().skip(1)) {
+            let sources = AddrSet::union_of(products.iter().filter(|p| p.svc.contains(*from)).map(|p| &p.src));
+            let class = Class::of(&sources, outside).min(cap);
+            if class == Class::None || class < worst {
+                continue;
+            }
+            if class > worst {
+                (worst, found) = (class, Intervals::empty());
+            }
+            found = found.union(&Intervals::range(*from, until - 1));
+        }
+    }
+    found
+}
+
+/// Services of a translation that matter: messages of ICMP reach none.
+fn without_messages(svc: &Intervals<u32>) -> Intervals<u32> {
+    svc.difference(&service::protocol(service::ICMP).union(&service::protocol(service::ICMPV6)))
 }
 
 fn addresses_text(set: &AddrSet) -> String {
@@ -149,14 +181,14 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     let flow = if before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
         before_translation(engine, rule, sources, ingress, before, v6, &to)
     } else {
-        engine.start(Product { src: sources, dst: to, svc: exposure::after_ports(rule), ..Product::any() }, v6)
+        engine.start(Product { src: sources, dst: to, svc: without_messages(&exposure::after_ports(rule)), ..Product::any() }, v6)
     };
     let Some(mut flow) = flow else { return };
     if rule.ingress.covers(ingress).is_none() {
         flow.doubt(None);
     }
     engine.run(&mut flow, after, ingress, egress, Some(n));
-    let svc = services(&flow);
+    let svc = services(engine, &flow, &outside);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
         flow: &flow,
@@ -185,7 +217,8 @@ fn before_translation(
 ) -> Option<Flow> {
     let original = rule.orig_dst.get().map(|e| engine.resolver.addresses(e));
     let dst = original.as_ref().map_or_else(AddrSet::any, |o| o.hi.clone());
-    let mut flow = engine.start(Product { src, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() }, v6)?;
+    let mut flow =
+        engine.start(Product { src, dst, svc: without_messages(&resolve::union_of_terms(&rule.orig_svc)), ..Product::any() }, v6)?;
     // An address that the export masks is still the same wherever it stands: the packets at hand are those sent to it.
     match original.as_ref().map(|o| (o.lo == o.hi, o.matches.sole_atom())) {
         Some((true, _)) => {}
@@ -278,7 +311,8 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 }
                 let rule = &filter.rules[row.index];
                 let outside = engine.outside(ingress, v6);
-                let within = Product { src: outside, dst: addressable.clone(), ..Product::any() };
+                let services_only = without_messages(&service::any());
+                let within = Product { src: outside.clone(), dst: addressable.clone(), svc: services_only, ..Product::any() };
                 let products: Vec<Product> = row
                     .plain
                     .terms
@@ -309,7 +343,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 }
                 let Some(flow) = flow.filter(Flow::possible) else { continue };
                 let inside = addresses_text(&dst);
-                let svc = services(&flow);
+                let svc = services(engine, &flow, &outside);
                 let live = rule.live.value();
                 let found = Found {
                     flow: &flow,

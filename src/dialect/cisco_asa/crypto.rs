@@ -97,7 +97,8 @@ fn policy(node: Node<'_>, out: &mut Vec<Weak>) {
             }
             _ => continue,
         };
-        out.extend(line.read().words_from(1).filter_map(weak).map(|w| (w, line.span())));
+        // The policy as a whole is one proposal.
+        out.extend(line.read().words_from(1).filter_map(weak).map(|w| (w, node.span())));
     }
 }
 
@@ -156,6 +157,10 @@ impl<'a> Crypto<'a> {
                 _ => {}
             }
         }
+        // The interface that faces outside first: it is the one that findings are about.
+        let level = |name: &str| export.interfaces.list.iter().find(|n| n.name == name).and_then(|n| n.level.get().copied()).unwrap_or(100);
+        crypto.ike1_on.sort_by_key(|(name, _)| level(name));
+        crypto.ike2_on.sort_by_key(|(name, _)| level(name));
         crypto
     }
 

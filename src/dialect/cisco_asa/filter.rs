@@ -79,7 +79,7 @@ pub fn fill(export: &Export<'_>, lists: &Lists<'_>, exits: &[Exit], device: &mut
     let early = export.at_least(&[8, 3]) == Some(false) || export.lines.has(&["static"]) && export.version.is_none();
     device.pipeline = Pipeline {
         to_box: vec![Stage::Filter { hook: Hook::Local, undecided: local }, Stage::Gate, Stage::Limits],
-        through: if early { vec![forward, Stage::DestNat, outbound] } else { vec![Stage::DestNat, forward, outbound] },
+        through: if early { [forward, Stage::DestNat] } else { [Stage::DestNat, forward] }.into_iter().chain(outbound).collect(),
     };
 }
 

@@ -228,6 +228,16 @@ pub fn signs(export: &Export<'_>, device: &mut Device) {
     }
 }
 
+/// Networks that static routes lead to.
+pub fn routed(export: &Export<'_>, device: &mut Device) {
+    for line in export.lines.all(&["route"]) {
+        let net = interface_net(export.names.address(line.word_or_empty(2)), line.word_or_empty(3));
+        if let (Some(ix), Some(net)) = (export.interface(line.word_or_empty(1)), net.filter(|n| n.prefix > 0)) {
+            device.routed.push((ix, net));
+        }
+    }
+}
+
 /// Static default routes of both families; a route for decrypted packets only leads inside.
 fn default_routes<'a>(export: &Export<'a>) -> Vec<Node<'a>> {
     let mut routes: Vec<Node<'a>> = Vec::new();

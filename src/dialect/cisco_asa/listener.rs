@@ -371,6 +371,7 @@ pub fn web_enabled<'e, 'a>(export: &'e Export<'a>) -> Vec<(&'e Nic<'a>, Node<'a>
             }
         }
     }
+    found.sort_by_key(|(nic, ..)| nic.level.get().copied().unwrap_or(100));
     found
 }
 

@@ -172,6 +172,7 @@ fn lower(input: &Input<'_>) -> Vec<Device> {
     }
     system::capabilities(&export, &mut device);
     export.interfaces = interface::fill(&export, &mut device);
+    interface::routed(&export, &mut device);
     let objects = object::fill(&export, &mut device);
     let lists = acl::read(&export, &objects, &mut device);
     nat::fill(&export, &objects, &mut device);

@@ -61,7 +61,8 @@ impl<'a> Names<'a> {
     pub fn host(&self, word: &str, span: Span) -> AddrExpr {
         match self.address(word) {
             Some(ip) => AddrExpr::Range(ip, ip),
-            None => opaque(self.text(word), span),
+            // A host is one address, whatever it is.
+            None => few(self.text(word), span),
         }
     }
 
@@ -70,6 +71,7 @@ impl<'a> Names<'a> {
         match (self.address(word), mask.parse::<IpAddr>()) {
             (Some(ip), Ok(mask)) if ip.is_unspecified() && mask.is_unspecified() => AddrExpr::AnyV4,
             (Some(ip), Ok(mask)) => AddrExpr::Masked(ip, mask),
+            (None, Ok(IpAddr::V4(mask))) if u32::from(mask).leading_ones() > 16 => few(&format!("{} {mask}", self.text(word)), span),
             _ => opaque(&format!("{} {mask}", self.text(word)), span),
         }
     }
@@ -104,6 +106,11 @@ impl<'a> Names<'a> {
         let table = if v6 { &self.icmp6 } else { &self.icmp };
         word.parse().ok().or_else(|| table.get(word).copied())
     }
+}
+
+/// A set of few addresses that the export does not show: its size is that of a name.
+fn few(text: &str, span: Span) -> AddrExpr {
+    AddrExpr::Opaque(Opaque { kind: OpaqueKind::Fqdn, text: text.to_owned(), span })
 }
 
 /// A set whose content the export hides or does not define.

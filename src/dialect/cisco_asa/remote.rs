@@ -62,11 +62,12 @@ impl<'a> Reader<'_, 'a> {
         let export = self.export;
         let policy = self.policies.policy_of(export, Some(group));
         let ways: Vec<Way> = self.ways(group, policy).into_iter().filter(|w| !w.live.value.is_false()).collect();
-        let admits = self.policies.admits(export, policy);
+        // The factory's three sessions are no condition; a line that allows none is.
+        let admits = self.policies.line(policy, &["vpn-simultaneous-logins"]).map(|_| self.policies.admits(export, policy));
         // What no way reaches is shown as not live, for the first reason.
         let reached = ways.iter().map(|w| w.live.clone()).reduce(|a, b| a.or(&b)).unwrap_or_else(|| self.unreached(group));
         let span = group.span;
-        let live = Live::own(reached).with(LinkKind::FeatureOn, admits);
+        let live = admits.into_iter().fold(Live::own(reached), |live, admits| live.with(LinkKind::FeatureOn, admits));
         let has = |kinds: &[&str]| ways.iter().any(|w| kinds.contains(&w.kind));
         let services: &[&str] = match (has(&["ssl_vpn", "web_portal"]), has(&["ikev2", "ikev1_xauth", "l2tp_ipsec"])) {
             (true, true) => &["ssl_vpn", "ike"],
@@ -85,8 +86,8 @@ impl<'a> Reader<'_, 'a> {
         let crypto = (uses_ipsec && !*shared).then(|| {
             *shared = true;
             // All users meet the same dynamic map and the same IKE policies: shown once.
-            let names: Vec<&str> = self.crypto.maps.iter().filter_map(super::crypto::Entry::dynamic).collect();
-            let entry = self.crypto.dynamic.iter().filter(|d| names.contains(&d.map)).last();
+            let name = self.crypto.maps.iter().filter_map(super::crypto::Entry::dynamic).last();
+            let entry = self.crypto.dynamic.iter().find(|d| Some(d.map) == name);
             let lines: Vec<Node<'_>> = entry.map(|e| e.lines.clone()).unwrap_or_default();
             let at = entry.and_then(|e| e.lines.first()).map_or(span, |n| n.span());
             self.crypto.offered(export, &lines, has(&["ikev1_xauth", "l2tp_ipsec"]), has(&["ikev2"]), at)

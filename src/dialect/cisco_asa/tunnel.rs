@@ -259,7 +259,8 @@ impl<'a> Builder<'_, 'a> {
         let Some((name, at)) = selectors else {
             return Fact::unknown(Why::at(WhyCode::PeerDecides, "match address", vec![span]));
         };
-        let entries = self.lists.named(name).into_iter().flat_map(|l| &l.entries).filter(|e| e.permit == Some(true) && e.inactive.is_none());
+        let entries =
+            self.lists.named(name).into_iter().flat_map(|l| &l.entries).filter(|e| e.permit == Some(true) && e.inactive.is_none());
         let parts: Vec<AddrExpr> = entries.filter_map(|e| e.dst.get().cloned()).collect();
         match parts.is_empty() {
             true => Fact::unknown(Why::at(WhyCode::Unresolved, name.clone(), vec![*at])),
