@@ -71,10 +71,12 @@ pub fn fill(export: &Export<'_>, lists: &Lists<'_>, exits: &[Exit], device: &mut
     builder.vpn(exits, device);
     builder.to_box(device);
     let undecided = || export.product("access-list end", |v| (v == "deny").then_some(Verdict::Drop));
-    let local = export.product("control-plane end", |v| (v == "next").then_some(Verdict::Next));
+    let local = export.product("access-group control-plane", |v| (v == "none").then_some(Verdict::Next));
     let forward = Stage::Filter { hook: Hook::Forward, undecided: undecided() };
-    let outbound =
-        Stage::Filter { hook: Hook::Outbound, undecided: export.product("access-group out", |v| (v == "next").then_some(Verdict::Next)) };
+    // Where nobody filters what leaves, that stage decides nothing.
+    let leaves = || export.product("access-group out", |v| (v == "next").then_some(Verdict::Next));
+    let filtered = builder.groups.iter().any(|g| !g.inbound);
+    let outbound = filtered.then(|| Stage::Filter { hook: Hook::Outbound, undecided: leaves() });
     // Filters see addresses after the translation since 8.3, before it until then.
     let early = export.at_least(&[8, 3]) == Some(false) || export.lines.has(&["static"]) && export.version.is_none();
     device.pipeline = Pipeline {

@@ -328,6 +328,11 @@ fn vpn_web(export: &Export<'_>, crypto: &Crypto<'_>, all: &mut Vec<Listener>) {
     };
     for (nic, line, port) in web_enabled(export) {
         let on = Fact::written(true, line.span());
+        // One server for every interface it is enabled on.
+        if let Some(one) = all.iter_mut().find(|l| l.service == "ssl_vpn") {
+            one.bindings.push(binding(nic, Family::Both, on));
+            continue;
+        }
         let ports = port.map(|p| vec![SvcTerm::ports(TCP, vec![(*p, *p)]), SvcTerm::ports(UDP, vec![(*p, *p)])]);
         let mut one = listener(Plane::Vpn, "ssl_vpn", ports, on.clone(), Limit::None(Origin::Written(line.span())));
         one.tls = Some(tls(export));

@@ -80,7 +80,10 @@ impl<'a> Reader<'_, 'a> {
             listeners.iter().flat_map(|ix| &device.listeners.items[ix.0 as usize].bindings).filter_map(|b| b.on).collect();
         let on = virtual_interface(device, group.name, span, InterfaceKind::RemoteAccess);
         exits.push(Exit { on, outer: outer.clone(), selectors: None, filter: vpn_filter(export, self.policies, policy) });
-        let kind = ways.first().map_or("ssl_vpn", |w| w.kind);
+        // A way that hands the group key to whoever asks names the whole.
+        let aggressive = self.aggressive(group, &ways);
+        let by_key = ways.iter().find(|w| aggressive.value.is_true() && matches!(w.kind, "ikev1_xauth" | "l2tp_ipsec"));
+        let kind = by_key.or(ways.first()).map_or("ssl_vpn", |w| w.kind);
         let timers = |attribute| self.timers(policy, &ways, attribute);
         let uses_ipsec = has(&["ikev2", "ikev1_xauth", "l2tp_ipsec"]);
         let crypto = (uses_ipsec && !*shared).then(|| {
@@ -105,7 +108,7 @@ impl<'a> Reader<'_, 'a> {
             idle_s: timers("vpn-idle-timeout"),
             session_s: timers("vpn-session-timeout"),
             concurrent,
-            aggressive_psk: self.aggressive(group, &ways),
+            aggressive_psk: aggressive,
             pool: self.pool(group),
             crypto,
             note: None,
