@@ -135,7 +135,9 @@ pub fn standing(input: &Input<'_>, lines: &Lines<'_>, header: &Header) -> Standi
     let last = ORDER.iter().rposition(|w| seen(&w)).unwrap_or(0);
     let mut gaps = BTreeMap::new();
     let mut form = ExportForm::Full;
-    let whole = header.found && sections >= 3 || sections >= 9;
+    // Timers are always printed: a text without them was cut down for reading.
+    let timers = lines.has(&["timeout"]);
+    let whole = header.found && sections >= 3 && (ended || timers) || sections >= 9 && timers;
     if !whole {
         form = ExportForm::Excerpt;
         gaps.extend(TOPICS.iter().map(|t| (*t, Why::at(WhyCode::NotExported, *t, at()))));
