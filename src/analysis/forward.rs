@@ -11,8 +11,9 @@ use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule};
 use crate::ir::record::{Record, Step};
 use crate::ir::schema;
-use crate::packet::{self, AddrSet, Class, Intervals, PacketSet, Product, class, service};
+use crate::packet::{AddrSet, Assignment, Class, Intervals, PacketSet, Product, Side, Variable, class, service};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// TCP and UDP ports whose services must not be published (rules.md, EXP005): remote desktop, file sharing, RPC, SSH, telnet,
 /// FTP, VNC, WinRM, databases, directories, hypervisor and board management consoles, memory caches, DICOM, HL7.
@@ -86,12 +87,16 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     let interface = &cx.device().interfaces[ingress.0 as usize];
     let side = &cx.sides[ingress.0 as usize];
     let universe = engine.outside(ingress, found.v6);
-    let (mut lo, mut hi) = (Class::None, Class::None);
+    // Whether a destination is in an unknown set is true or false for the host at hand: surely is what holds in either case.
+    let (mut least, mut hi) = (BTreeMap::<Vec<(Variable, bool)>, Class>::new(), Class::None);
     for cell in &flow.cells {
-        let (cap_lo, cap_hi) = engine.cap(&cell.assignment);
-        lo = lo.max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
+        let (cap_lo, cap_hi) = source_cap(engine, &cell.assignment);
+        let case = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Destination).copied().collect();
+        let lo = least.entry(case).or_insert(Class::None);
+        *lo = (*lo).max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
         hi = hi.max(Class::of(&cell.hi.sources(), &universe).min(cap_hi));
     }
+    let lo = least.into_values().min().unwrap_or(Class::None);
     let why = || {
         flow.why.clone().or_else(|| live.value.why().cloned()).unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, found.subject.clone()))
     };
@@ -117,6 +122,11 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     sheet.add(record);
 }
 
+/// What unknown memberships of sources leave possible.
+fn source_cap(engine: &Engine<'_>, assignment: &Assignment) -> (Class, Class) {
+    engine.cap(&Assignment::of(assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied()))
+}
+
 /// Parts beyond which the services are not told apart by who reaches them.
 const PARTS: usize = 200;
 
@@ -127,7 +137,7 @@ fn services(engine: &Engine<'_>, flow: &Flow, outside: &AddrSet) -> Intervals<u3
     let mut worst = Class::None;
     let mut found = Intervals::empty();
     for cell in &flow.cells {
-        let (cap_lo, cap_hi) = engine.cap(&cell.assignment);
+        let (cap_lo, cap_hi) = source_cap(engine, &cell.assignment);
         let (products, cap) = if sure { (cell.lo.products(), cap_lo) } else { (cell.hi.products(), cap_hi) };
         if products.len() > PARTS {
             found = products.iter().fold(found, |acc, p| acc.union(&p.svc));
@@ -228,8 +238,8 @@ fn before_translation(
     engine.run(&mut flow, stages, ingress, None, None);
     let mut budget = engine.budget.borrow_mut();
     for cell in &mut flow.cells {
-        let open = cell.assignment.values().iter().filter(|(v, _)| v.side == packet::Side::Source).copied();
-        cell.assignment = packet::Assignment::of(open.collect::<Vec<_>>());
+        let open = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied();
+        cell.assignment = Assignment::of(open.collect::<Vec<_>>());
         let moved = |set: &PacketSet| set.products().iter().flat_map(|p| moved(p, rule, to)).collect::<Vec<Product>>();
         let (lo, hi) = (moved(&cell.lo), moved(&cell.hi));
         (cell.lo, cell.hi) = match (PacketSet::of(lo, &mut budget), PacketSet::of(hi, &mut budget)) {

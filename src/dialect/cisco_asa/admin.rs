@@ -131,6 +131,10 @@ impl<'a> Reader<'_, 'a> {
     /// Logins that exist because no line says who checks them.
     fn without_aaa(&self, enable: OwnPassword, login: OwnPassword, device: &mut Device) {
         let export = self.export;
+        // A managed box asks its manager's users.
+        if export.managed {
+            return;
+        }
         let asdm = if self.method("http").is_none() { of_service(device, "https") } else { Vec::new() };
         let telnet = if self.method("telnet").is_none() { of_service(device, "telnet") } else { Vec::new() };
         let ssh = match self.old_ssh(device) {
@@ -145,18 +149,24 @@ impl<'a> Reader<'_, 'a> {
             list.first().and_then(|ix| device.listeners.items[ix.0 as usize].live.own.origin.spans().first().copied())
         };
         let ways = [("enable_15", asdm, &enable, None), ("passwd", telnet, &login, None), ("pix", ssh, &login, Some(ssh_live))];
+        let mut by_login: Option<AccountIx> = None;
         for (name, listeners, password, live) in ways {
             if listeners.is_empty() {
                 continue;
             }
             let Some(span) = span_of(device, &listeners) else { continue };
             let live = live.unwrap_or_else(|| device.listeners.items[listeners[0].0 as usize].live.value());
-            let mut own = account(export, name, password.line.unwrap_or(span), AccountKind::Admin, live.clone());
-            own.factory = password.factory.clone();
-            own.renamable = export.product("factory account renamable", super::on_off);
-            own.secret = password.secret.filter(|_| !password.empty);
-            let ix = AccountIx(device.accounts.items.len() as u32);
-            device.accounts.items.push(own);
+            // Telnet and SSH ask for one and the same password.
+            let shared = by_login.filter(|_| name == "pix");
+            let ix = shared.unwrap_or(AccountIx(device.accounts.items.len() as u32));
+            if shared.is_none() {
+                let mut own = account(export, name, password.line.unwrap_or(span), AccountKind::Admin, live.clone());
+                own.factory = password.factory.clone();
+                own.renamable = export.product("factory account renamable", super::on_off);
+                own.secret = password.secret.filter(|_| !password.empty);
+                device.accounts.items.push(own);
+            }
+            by_login = by_login.or((name == "passwd").then_some(ix));
             device.admin_paths.items.push(AdminPath {
                 principal: name.to_owned(),
                 span,

@@ -248,7 +248,8 @@ impl<'a> Builder<'_, 'a> {
                 device.filters.push(Filter {
                     name: list.name.to_owned(),
                     span: Some(list.span),
-                    role: FilterRole::Packet,
+                    // It opens nothing: what it lets out was let in before.
+                    role: FilterRole::Other,
                     family: if list.v6 { Family::V6 } else { Family::Both },
                     rules,
                     incomplete: self.export.gaps.get("forward_filter").cloned(),

@@ -176,6 +176,7 @@ pub fn signs(export: &Export<'_>, device: &mut Device) {
     let routes = default_routes(export);
     for nic in list {
         let interface = &mut device.interfaces[nic.ix.0 as usize];
+        let is_tunnel = interface.kind == InterfaceKind::Tunnel;
         let mut add = |code: &'static str, strength: SignStrength, points_to: SidePointer, origin: Origin| {
             interface.signs.push(TrustSign { code, strength, points_to, origin });
         };
@@ -192,6 +193,10 @@ pub fn signs(export: &Export<'_>, device: &mut Device) {
                 ("dhcp", false) if !nic.management_only => add("sign.dhcp_client", Medium, Untrusted, Origin::Written(line.span())),
                 _ => {}
             }
+        }
+        if is_tunnel {
+            // A tunnel's level says how it is filtered, not where it leads.
+            continue;
         }
         if let Some(level) = nic.level.get().filter(|_| levels_differ && !export.managed && !nic.management_only) {
             let origin = nic.level.origin.clone();
