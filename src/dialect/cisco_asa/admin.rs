@@ -16,6 +16,7 @@ use crate::ir::record::NEVER;
 use crate::ir::tunnel::{Factor, FactorKind};
 use crate::source::Span;
 use crate::syntax::Node;
+use std::collections::HashMap;
 
 const TOPIC: &str = "accounts";
 
@@ -84,7 +85,7 @@ impl<'a> Reader<'_, 'a> {
     fn own_password(&self, words: &[&str], used_for: SecretUse, owner: &str, device: &mut Device) -> OwnPassword {
         let export = self.export;
         let lines = export.lines.all(words);
-        let line = lines.into_iter().filter(|n| n.word(words.len()) != Some("level")).last();
+        let line = lines.into_iter().rfind(|n| n.word(words.len()) != Some("level"));
         let Some(line) = line else {
             // The box always prints it: whoever cut the line out knows what it says.
             let why = || Why::at(WhyCode::NotExported, words.join(" "), vec![export.head]);
@@ -199,13 +200,18 @@ impl<'a> Reader<'_, 'a> {
         let export = self.export;
         let (first, fallback) = self.local_services(device);
         let authorised = export.lines.last(&["aaa", "authorization", "exec"]);
-        for line in export.lines.all(&["username"]) {
+        let all = export.lines.all(&["username"]);
+        let mut attributes: HashMap<&str, Vec<Node<'a>>> = HashMap::new();
+        for block in all.iter().filter(|n| n.word(2) == Some("attributes")) {
+            attributes.entry(block.word_or_empty(1)).or_default().push(*block);
+        }
+        for line in all {
             let name = line.word_or_empty(1);
             if !matches!(line.word(2), Some("password" | "nopassword")) {
                 continue;
             }
-            let blocks = export.lines.all(&["username", name, "attributes"]);
-            let attribute = |words: &[&str]| blocks.iter().filter_map(|b| child(*b, words)).last();
+            let blocks = attributes.get(name).map_or(&[][..], Vec::as_slice);
+            let attribute = |words: &[&str]| blocks.iter().filter_map(|b| child(*b, words)).next_back();
             let service = attribute(&["service-type"]);
             let vpn_only = service.is_some_and(|n| matches!(n.word(1), Some("remote-access")));
             let no_shell = vpn_only && authorised.is_some();

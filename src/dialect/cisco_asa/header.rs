@@ -132,7 +132,7 @@ pub fn standing(input: &Input<'_>, lines: &Lines<'_>, header: &Header) -> Standi
     let sections = ORDER.iter().filter(|w| seen(w)).count();
     let ended = input.tree.root().children().any(|n| n.word_or_empty(0).starts_with("Cryptochecksum"))
         || input.tree.comments.iter().any(|c| c.slice(text).trim_start_matches(':').trim() == "end");
-    let last = ORDER.iter().rposition(|w| seen(&w)).unwrap_or(0);
+    let last = ORDER.iter().rposition(seen).unwrap_or(0);
     let mut gaps = BTreeMap::new();
     let mut form = ExportForm::Full;
     // Timers are always printed: a text without them was cut down for reading.

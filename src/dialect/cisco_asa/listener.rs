@@ -47,9 +47,9 @@ fn sources<'a>(export: &Export<'a>, service: &str) -> Vec<(&'a str, Vec<Node<'a>
         // `ssh timeout 5` and the like have no interface as their last word.
         let Some(interface) = line.word(words - 1).filter(|w| words >= 3 && export.interface(w).is_some()) else { continue };
         let address = line.word_or_empty(1);
-        let is_source = address.contains('/')
-            || words >= 4 && (address.starts_with(|c: char| c.is_ascii_digit()) || line.word_or_empty(2).contains('.'));
-        if !is_source && !(words >= 4 && export.names.address(address).is_some()) {
+        let numeric = address.starts_with(|c: char| c.is_ascii_digit()) || line.word_or_empty(2).contains('.');
+        let is_source = address.contains('/') || words >= 4 && (numeric || export.names.address(address).is_some());
+        if !is_source {
             continue;
         }
         line.read();

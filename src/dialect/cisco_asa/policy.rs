@@ -33,7 +33,7 @@ impl<'a> Group<'a> {
 
     /// The last line of a section that begins so.
     pub fn line(&self, section: &str, words: &[&str]) -> Option<Node<'a>> {
-        self.sections.get(section).into_iter().flatten().filter_map(|n| child(*n, words)).last()
+        self.sections.get(section).into_iter().flatten().filter_map(|n| child(*n, words)).next_back()
     }
 
     /// Every line of a section.
@@ -124,7 +124,7 @@ impl<'a> Policies<'a> {
 
     /// The line that speaks of an attribute: of the policy, else of the default one.
     pub fn line(&self, policy: &str, words: &[&str]) -> Option<Node<'a>> {
-        let own = |name: &str| self.attributes.get(name).into_iter().flatten().filter_map(|n| child(*n, words)).last();
+        let own = |name: &str| self.attributes.get(name).into_iter().flatten().filter_map(|n| child(*n, words)).next_back();
         own(policy).or_else(|| own(DEFAULT))
     }
 

@@ -89,7 +89,7 @@ impl<'a> Reader<'_, 'a> {
         let crypto = (uses_ipsec && !*shared).then(|| {
             *shared = true;
             // All users meet the same dynamic map and the same IKE policies: shown once.
-            let name = self.crypto.maps.iter().filter_map(super::crypto::Entry::dynamic).last();
+            let name = self.crypto.maps.iter().filter_map(super::crypto::Entry::dynamic).next_back();
             let entry = self.crypto.dynamic.iter().find(|d| Some(d.map) == name);
             let lines: Vec<Node<'_>> = entry.map(|e| e.lines.clone()).unwrap_or_default();
             let at = entry.and_then(|e| e.lines.first()).map_or(span, |n| n.span());
@@ -179,7 +179,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let block = |words: &[&str]| self.export.lines.all(&["webvpn"]).into_iter().find_map(|b| super::lines::child(b, words));
         let by_map = self.export.lines.all(&["webvpn"]).into_iter().flat_map(|b| super::lines::below(b, &["certificate-group-map"]));
-        let by_map = by_map.filter(|n| n.word(3) == Some(group.name)).last();
+        let by_map = by_map.collect::<Vec<_>>().into_iter().rfind(|n| n.word(3) == Some(group.name));
         let enabled = |words: &[&str]| {
             group.lines("webvpn-attributes").filter(|n| n.starts(words)).map(Node::read).find(|n| n.word(2) != Some("disable"))
         };
@@ -296,12 +296,15 @@ impl<'a> Reader<'_, 'a> {
     }
 }
 
+/// A proof and whether it is required, as far as that can be told.
+type Asks = (FactorKind, Option<bool>);
+
 /// One path for ways that ask for the same, else one for each.
 fn paths(group: &Group<'_>, ways: &[Way]) -> Vec<AuthPath> {
     let kinds = |w: &Way| {
         w.factors.iter().filter(|f| f.kind != FactorKind::GroupSecret).map(|f| (f.kind, f.required.value.tri())).collect::<Vec<_>>()
     };
-    let mut paths: Vec<(Vec<(FactorKind, Option<bool>)>, AuthPath)> = Vec::new();
+    let mut paths: Vec<(Vec<Asks>, AuthPath)> = Vec::new();
     for way in ways {
         let asks = kinds(way);
         match paths.iter_mut().find(|(k, _)| *k == asks) {
