@@ -4,7 +4,7 @@
 //! its limits. What is unknown splits the answer into cells (one for each possible membership in an unknown set) or widens the
 //! gap between what surely and what possibly gets in; a class is only known where both agree.
 
-use super::flow::{CELLS, Cell, Flow, melt, narrowed, sample};
+use super::flow::{CELLS, Cell, Flow, melt, narrowed, narrowed_to, sample};
 use super::limits::Admitted;
 use super::resolve::{self, CompiledRow, Resolver};
 use super::trust::{self, Side};
@@ -236,7 +236,11 @@ impl<'a> Engine<'a> {
         let mut cells = Vec::new();
         let mut budget = self.budget.borrow_mut();
         for cell in &flow.cells {
-            match narrowed(cell, &ready.filter, &mut budget) {
+            let left = match flow.masked_dst {
+                Some(dst) => narrowed_to(cell, &ready.filter, dst, &mut budget),
+                None => narrowed(cell, &ready.filter, &mut budget),
+            };
+            match left {
                 Ok(parts) => cells.extend(parts),
                 Err(packet::Exceeded) => {
                     flow.why.get_or_insert_with(|| Why::new(WhyCode::Unmodelled, configured.name.clone()));
@@ -357,9 +361,11 @@ impl<'a> Engine<'a> {
         match side.side.get() {
             Some(SidePointer::Untrusted) if side.outside == "internet" => public,
             Some(SidePointer::Trusted) => {
+                let behind = self.cx.device().routed.iter().filter(|(ix, _)| *ix == ingress);
+                let behind: Vec<AddrSet> = behind.filter_map(|(_, n)| AddrSet::prefix(n.addr, n.prefix)).collect();
                 let nets = self.resolver.networks(&[ingress]).lo;
-                let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-                if nets.is_empty() { unicast } else { nets }
+                let own = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
+                if own.is_empty() { unicast } else { own.union(&AddrSet::union_of(&behind)).intersection(&unicast) }
             }
             _ => {
                 // Anything that is not the facility's own.
@@ -538,6 +544,7 @@ impl<'a> Engine<'a> {
             why: None,
             latent: false,
             v6,
+            masked_dst: None,
         })
     }
 

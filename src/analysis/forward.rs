@@ -2,17 +2,18 @@
 //! that outside (public or IPv6 addresses inside, or a closed or partner network outside).
 
 use super::exposure::{self, Engine, class_between};
-use super::flow::{Cell, Flow};
+use super::flow::Flow;
 use super::resolve;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{Hook, Stage, Verdict};
+use crate::ir::filter::{Hook, Stage, SvcTerm, Verdict};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule};
 use crate::ir::record::{Record, Step};
 use crate::ir::schema;
-use crate::packet::{AddrSet, Class, Intervals, PacketSet, Product, class, service};
+use crate::packet::{AddrSet, Assignment, Class, Intervals, PacketSet, Product, Side, Variable, class, service};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// TCP and UDP ports whose services must not be published (rules.md, EXP005): remote desktop, file sharing, RPC, SSH, telnet,
 /// FTP, VNC, WinRM, databases, directories, hypervisor and board management consoles, memory caches, DICOM, HL7.
@@ -87,12 +88,16 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     let interface = &cx.device().interfaces[ingress.0 as usize];
     let side = &cx.sides[ingress.0 as usize];
     let universe = engine.outside(ingress, found.v6);
-    let (mut lo, mut hi) = (Class::None, Class::None);
+    // Whether a destination is in an unknown set is true or false for the host at hand: surely is what holds in either case.
+    let (mut least, mut hi) = (BTreeMap::<Vec<(Variable, bool)>, Class>::new(), Class::None);
     for cell in &flow.cells {
-        let (cap_lo, cap_hi) = engine.cap(&cell.assignment);
-        lo = lo.max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
+        let (cap_lo, cap_hi) = source_cap(engine, &cell.assignment);
+        let case = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Destination).copied().collect();
+        let lo = least.entry(case).or_insert(Class::None);
+        *lo = (*lo).max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
         hi = hi.max(Class::of(&cell.hi.sources(), &universe).min(cap_hi));
     }
+    let lo = least.into_values().min().unwrap_or(Class::None);
     let why = || {
         flow.why.clone().or_else(|| live.value.why().cloned()).unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, found.subject.clone()))
     };
@@ -121,11 +126,48 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     sheet.add(record);
 }
 
-/// Services that get through: surely, or where nothing is sure, possibly.
-fn services(flow: &Flow) -> Intervals<u32> {
-    let union = |f: fn(&Cell) -> &PacketSet| flow.cells.iter().fold(Intervals::empty(), |acc, c| acc.union(&f(c).services()));
-    let lo = union(|c| &c.lo);
-    if lo.is_empty() { union(|c| &c.hi) } else { lo }
+/// What unknown memberships of sources leave possible.
+fn source_cap(engine: &Engine<'_>, assignment: &Assignment) -> (Class, Class) {
+    engine.cap(&Assignment::of(assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied()))
+}
+
+/// Parts beyond which the services are not told apart by who reaches them.
+const PARTS: usize = 200;
+
+/// Services that get through to the broadest class of sources: surely, or where nothing is sure, possibly.
+/// What one host may reach does not count where everybody reaches something else.
+fn services(engine: &Engine<'_>, flow: &Flow, outside: &AddrSet) -> Intervals<u32> {
+    let sure = flow.cells.iter().any(|c| !c.lo.is_empty());
+    let mut worst = Class::None;
+    let mut found = Intervals::empty();
+    for cell in &flow.cells {
+        let (cap_lo, cap_hi) = source_cap(engine, &cell.assignment);
+        let (products, cap) = if sure { (cell.lo.products(), cap_lo) } else { (cell.hi.products(), cap_hi) };
+        if products.len() > PARTS {
+            found = products.iter().fold(found, |acc, p| acc.union(&p.svc));
+            continue;
+        }
+        // Between two edges every product holds all or nothing.
+        let ranges = products.iter().flat_map(|p| p.svc.ranges());
+        let edges: std::collections::BTreeSet<u32> = ranges.flat_map(|(a, b)| [*a, b.saturating_add(1)]).collect();
+        for (from, until) in edges.iter().zip(edges.iter().skip(1)) {
+            let sources = AddrSet::union_of(products.iter().filter(|p| p.svc.contains(*from)).map(|p| &p.src));
+            let class = Class::of(&sources, outside).min(cap);
+            if class == Class::None || class < worst {
+                continue;
+            }
+            if class > worst {
+                (worst, found) = (class, Intervals::empty());
+            }
+            found = found.union(&Intervals::range(*from, until - 1));
+        }
+    }
+    found
+}
+
+/// Services of a translation that matter: messages of ICMP reach none.
+fn without_messages(svc: &Intervals<u32>) -> Intervals<u32> {
+    svc.difference(&service::protocol(service::ICMP).union(&service::protocol(service::ICMPV6)))
 }
 
 fn addresses_text(set: &AddrSet) -> String {
@@ -141,18 +183,26 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     let v6 = rule.family == crate::ir::filter::Family::V6;
     let outside = engine.outside(ingress, v6);
     let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
-    let after = exposure::after_ports(rule);
     let inside = to.as_ref().map(addresses_text).unwrap_or_default();
-    let product = Product { src: outside.intersection(&src), dst: to.unwrap_or_else(AddrSet::any), svc: after, ..Product::any() };
-    let Some(mut flow) = engine.start(product, v6) else { return };
-    if rule.ingress.covers(ingress).is_none() {
-        flow.doubt(None);
-    }
     if live.value.is_false() {
         return;
     }
-    engine.run(&mut flow, &cx.device().pipeline.through, ingress, egress_of(cx, engine, rule), Some(n));
-    let svc = services(&flow);
+    let to = to.unwrap_or_else(AddrSet::any);
+    let sources = outside.intersection(&src);
+    let stages = &cx.device().pipeline.through;
+    let (before, after) = stages.split_at(stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0));
+    let egress = egress_of(cx, engine, rule);
+    let flow = if before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
+        before_translation(engine, rule, sources, ingress, before, v6, &to)
+    } else {
+        engine.start(Product { src: sources, dst: to, svc: without_messages(&exposure::after_ports(rule)), ..Product::any() }, v6)
+    };
+    let Some(mut flow) = flow else { return };
+    if rule.ingress.covers(ingress).is_none() {
+        flow.doubt(None);
+    }
+    engine.run(&mut flow, after, ingress, egress, Some(n));
+    let svc = services(engine, &flow, &outside);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
         flow: &flow,
@@ -167,6 +217,68 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
         v6,
     };
     add(cx, engine, sheet, ingress, found);
+}
+
+/// What filters that decide before the translation leave of the packets it acts on, translated.
+fn before_translation(
+    engine: &Engine<'_>,
+    rule: &NatRule,
+    src: AddrSet,
+    ingress: InterfaceIx,
+    stages: &[Stage],
+    v6: bool,
+    to: &AddrSet,
+) -> Option<Flow> {
+    let original = rule.orig_dst.get().map(|e| engine.resolver.addresses(e));
+    let dst = original.as_ref().map_or_else(AddrSet::any, |o| o.hi.clone());
+    let mut flow =
+        engine.start(Product { src, dst, svc: without_messages(&resolve::union_of_terms(&rule.orig_svc)), ..Product::any() }, v6)?;
+    // An address that the export masks is still the same wherever it stands: the packets at hand are those sent to it.
+    match original.as_ref().map(|o| (o.lo == o.hi, o.matches.sole_atom())) {
+        Some((true, _)) => {}
+        Some((false, Some(atom))) => flow.masked_dst = Some(atom),
+        _ => flow.doubt(rule.orig_dst.value.why().cloned()),
+    }
+    engine.run(&mut flow, stages, ingress, None, None);
+    let mut budget = engine.budget.borrow_mut();
+    for cell in &mut flow.cells {
+        let open = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied();
+        cell.assignment = Assignment::of(open.collect::<Vec<_>>());
+        let moved = |set: &PacketSet| set.products().iter().flat_map(|p| moved(p, rule, to)).collect::<Vec<Product>>();
+        let (lo, hi) = (moved(&cell.lo), moved(&cell.hi));
+        (cell.lo, cell.hi) = match (PacketSet::of(lo, &mut budget), PacketSet::of(hi, &mut budget)) {
+            (Ok(lo), Ok(hi)) => (lo, hi),
+            _ => (PacketSet::empty(), PacketSet::any()),
+        };
+    }
+    drop(budget);
+    flow.masked_dst = None;
+    Some(flow)
+}
+
+/// The packets of a product after the translation.
+fn moved(product: &Product, rule: &NatRule, to: &AddrSet) -> Vec<Product> {
+    let parts: Vec<Intervals<u32>> = match rule.to_port {
+        None => vec![product.svc.clone()],
+        // Ports shift with their range, as far as the filter let them through.
+        Some(first) => rule
+            .orig_svc
+            .iter()
+            .flat_map(|term| term.dst_ports.iter().map(move |r| (term, *r)))
+            .map(|(term, (from, last))| {
+                let whole = resolve::block(&SvcTerm { dst_ports: vec![(from, last)], ..term.clone() }).0;
+                let ranges = product.svc.intersection(&whole).ranges().to_vec();
+                Intervals::from_ranges(ranges.into_iter().map(|(a, b)| {
+                    let shift = |key: u32| {
+                        let (protocol, port) = service::split(key);
+                        service::key(protocol, port.saturating_sub(from).saturating_add(first))
+                    };
+                    (shift(a), shift(b))
+                }))
+            })
+            .collect(),
+    };
+    parts.into_iter().filter(|svc| !svc.is_empty()).map(|svc| Product { dst: to.clone(), svc, ..product.clone() }).collect()
 }
 
 /// The interface whose network holds a translation's target, where one does.
@@ -213,7 +325,8 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 }
                 let rule = &filter.rules[row.index];
                 let outside = engine.outside(ingress, v6);
-                let within = Product { src: outside, dst: addressable.clone(), ..Product::any() };
+                let services_only = without_messages(&service::any());
+                let within = Product { src: outside.clone(), dst: addressable.clone(), svc: services_only, ..Product::any() };
                 let products: Vec<Product> = row
                     .plain
                     .terms
@@ -244,7 +357,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 }
                 let Some(flow) = flow.filter(Flow::possible) else { continue };
                 let inside = addresses_text(&dst);
-                let svc = services(&flow);
+                let svc = services(engine, &flow, &outside);
                 let live = rule.live.value();
                 let found = Found {
                     flow: &flow,

@@ -30,7 +30,7 @@ pub struct Parameters {
     pub delimited: Vec<String>,
     /// Blocks that are one opaque value.
     pub opaque: Vec<Opaque>,
-    /// What stands below what, for exports whose indentation is lost.
+    /// What stands below what, for exports whose indentation is lost as a whole or on single lines.
     #[serde(rename = "section")]
     pub sections: Vec<Section>,
 }
@@ -204,7 +204,7 @@ pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &
 struct Open {
     indent: usize,
     id: NodeId,
-    /// The row of the table of sections, in an export without indentation.
+    /// The row of the table of sections that it is.
     section: Option<usize>,
 }
 
@@ -302,9 +302,11 @@ impl<'t> Parser<'t, '_> {
         for open in &self.stack {
             self.tree.close(open.id, end);
         }
-        let section = if self.flat { self.section_of(line_words(line.text)) } else { None };
+        let section = self.section_of(line_words(line.text));
         if self.stack.len() < DEPTH && (!self.flat || section.is_some()) {
-            self.stack.push(Open { indent: line.indent, id, section });
+            // A member that lost its blank stands where its neighbours stand.
+            let indent = self.stack.last().map_or(line.indent, |open| line.indent.max(open.indent + 1));
+            self.stack.push(Open { indent, id, section });
         }
         next
     }
@@ -314,21 +316,29 @@ impl<'t> Parser<'t, '_> {
         if self.compiled.top.iter().any(|h| h.matches(line_words(line.text))) {
             self.stack.clear();
         } else if self.flat {
-            let mut words = line_words(line.text).peekable();
-            words.next_if(|w| w.eq_ignore_ascii_case("no"));
-            let sections = &self.compiled.sections;
-            let belongs = |open: &Open| {
-                open.section.and_then(|ix| sections.get(ix)).is_some_and(|s| s.members.iter().any(|m| m.matches(words.clone())))
-            };
-            while self.stack.last().is_some_and(|open| !belongs(open)) {
+            while self.stack.last().is_some_and(|open| !self.is_member(open, line)) {
                 self.stack.pop();
             }
         } else {
+            // One line between indented ones that belongs to the block by its words lost its blank.
+            let follows = line.next < self.end && line_at(self.text, line.next, self.end).indent > line.indent;
+            let stray = follows && self.section_of(line_words(line.text)).is_none();
             while self.stack.last().is_some_and(|open| open.indent >= line.indent) {
+                if stray && self.stack.last().is_some_and(|open| open.indent == line.indent && self.is_member(open, line)) {
+                    break;
+                }
                 self.stack.pop();
             }
         }
         self.stack.last().map_or(NodeId::ROOT, |open| open.id)
+    }
+
+    /// Whether the table of sections names a line as a member of an open block.
+    fn is_member(&self, open: &Open, line: Line<'t>) -> bool {
+        let mut words = line_words(line.text).peekable();
+        words.next_if(|w| w.eq_ignore_ascii_case("no"));
+        let section = open.section.and_then(|ix| self.compiled.sections.get(ix));
+        section.is_some_and(|s| s.members.iter().any(|m| m.matches(words.clone())))
     }
 
     /// The text between delimiters, how many words stand before it, and where the line after it begins.
@@ -527,6 +537,15 @@ mod tests {
             "interface A[nameif x, no ip address], webvpn[enable x], group-policy G attributes[vpn-filter value F, webvpn[anyconnect ask none], vpn-idle-timeout 5], enable password x"
         );
         assert_eq!(shape("interface A\n nameif x\nwebvpn\nenable password x\n"), "interface A[nameif x], webvpn, enable password x");
+    }
+
+    #[test]
+    fn a_single_member_without_its_blank_stays_in_its_block() {
+        assert_eq!(
+            shape("interface A\n shutdown\nno nameif\n speed auto\nhostname h\n"),
+            "interface A[shutdown, no nameif, speed auto], hostname h"
+        );
+        assert_eq!(shape("interface A\n shutdown\nnameif x\nhostname h\n"), "interface A[shutdown], nameif x, hostname h");
     }
 
     #[test]
