@@ -7,7 +7,7 @@ use crate::ir::device::{Precision, Version};
 use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
-use crate::syntax::{block, command_lines};
+use crate::syntax::{block, command_lines, xml};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -84,6 +84,8 @@ pub enum SyntaxTable {
     Block(block::Parameters),
     /// Command lines with modes.
     CommandLines(command_lines::Parameters),
+    /// Elements in elements.
+    Xml(xml::Parameters),
 }
 
 /// `[detect]`.

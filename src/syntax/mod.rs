@@ -6,5 +6,6 @@ pub mod command_lines;
 pub mod lex;
 pub mod pattern;
 pub mod tree;
+pub mod xml;
 
 pub use tree::{Mark, Node, Tree};
