@@ -4,11 +4,14 @@ use super::Dialect;
 
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "pfsense/mod.rs"]
+pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
+    &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];
