@@ -434,6 +434,7 @@ impl<'a> Engine<'a> {
         let mut best: Option<(Fact<Class>, bool, Flow, &Binding)> = None;
         let mut merged: Option<(Fact<Class>, Fact<Class>)> = None;
         let mut latent = false;
+        let mut through = (AddrSet::empty(), AddrSet::empty());
         for binding in bindings {
             for v6 in [false, true] {
                 if !binding.family.includes(v6) {
@@ -441,6 +442,9 @@ impl<'a> Engine<'a> {
                 }
                 for flow in self.ways(listener, binding, ingress, v6) {
                     latent |= flow.latent;
+                    for cell in &flow.cells {
+                        through = (through.0.union(&cell.lo.sources()), through.1.union(&cell.hi.sources()));
+                    }
                     let (class, login) = self.classes(listener, binding, ingress, &flow);
                     let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
                     merged = Some(match &merged {
@@ -459,7 +463,7 @@ impl<'a> Engine<'a> {
         };
         let none = merged.get() == Some(&Class::None);
         result.latent = none && latent;
-        result.admits_whole_net = self.admits_whole_net(listener, ingress);
+        result.admits_whole_net = self.admits_whole_net(listener, ingress, &through);
         result.family = if class.get() == Some(&Class::None) {
             "both"
         } else if v6 {

@@ -330,7 +330,7 @@ impl<'t> Parser<'t> {
 
     fn end(&mut self, end: usize) {
         self.flush();
-        if let Some(open) = self.stack.first() {
+        if let Some(open) = self.stack.last() {
             self.tree.problem(open.name, "xml_cut_off");
         }
         while let Some(open) = self.stack.pop() {

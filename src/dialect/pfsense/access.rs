@@ -132,7 +132,7 @@ fn of_user(l: &Lowering<'_>, user: &User<'_>, web: &[ListenerIx], ssh: &[Listene
     let mut paths = Vec::new();
     match only_keys {
         Some(e) if e.text() == "both" && has_shell => paths.push(make(ssh.to_vec(), vec![password(), key(e.span())])),
-        Some(e) if e.text() != "disabled" && has_shell => paths.push(make(ssh.to_vec(), vec![key(e.span())])),
+        Some(e) if has_shell => paths.push(make(ssh.to_vec(), vec![key(e.span())])),
         _ if has_shell => {
             with_password.extend(ssh);
             paths.extend(own_keys.map(|keys| make(ssh.to_vec(), vec![key(keys.span())])));

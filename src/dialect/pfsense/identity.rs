@@ -18,6 +18,7 @@ fn numbers(text: &str) -> Option<Vec<u32>> {
 
 /// The release.
 pub(super) fn version(tree: &Tree<'_>, document: Option<Element<'_>>, grammar: &Grammar) -> Option<Version> {
+    let element = document.and_then(|d| d.filled("version"));
     let product = grammar.file.identity.product.to_lowercase();
     for span in &tree.comments {
         let comment = span.slice(tree.text()).to_lowercase();
@@ -29,7 +30,7 @@ pub(super) fn version(tree: &Tree<'_>, document: Option<Element<'_>>, grammar: &
             return Some(Version { text: text.to_owned(), parts, precision: Precision::Exact, span: Some(*span) });
         }
     }
-    let element = document?.filled("version")?;
+    let element = element?;
     let revision = numbers(element.text())?;
     let release = release(grammar, &revision)?;
     Some(Version {

@@ -4,7 +4,7 @@ use super::Lowering;
 use super::management::{everywhere, listener, port};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, ICMP, ICMPV6, SvcTerm, TCP, UDP};
-use crate::ir::listener::{Limit, LimitStage, Plane};
+use crate::ir::listener::{Limit, LimitStage, Plane, Tls};
 use crate::syntax::xml::Element;
 
 /// Lowers them.
@@ -97,6 +97,7 @@ fn portals(l: &mut Lowering<'_>) {
             Some(e) => Fact::written(false, e.span()),
             None => l.cx.behaviour("captiveportal.cleartext", Some(zone.span())),
         };
+        portal.tls = portal.cleartext.value.is_false().then(|| Tls { old: l.cx.behaviour("captiveportal.tls_old", Some(zone.span())) });
         l.device.listeners.items.push(portal);
     }
 }

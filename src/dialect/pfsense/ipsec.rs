@@ -34,6 +34,7 @@ pub(super) fn peer(phase1: Element<'_>) -> Option<AddrExpr> {
 /// Lowers them.
 pub(super) fn lower(l: &mut Lowering<'_>) {
     let phases1 = l.cx.rows("ipsec", "phase1");
+    l.cx.at("ipsec/client");
     if phases1.is_empty() {
         return;
     }

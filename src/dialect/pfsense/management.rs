@@ -5,7 +5,6 @@ use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::ir::filter::{Family, SvcTerm, TCP, UDP};
 use crate::ir::listener::{Binding, Limit, Listener, Plane, Reach, Ssh, Tls};
 use crate::ir::live::Live;
-use crate::syntax::xml::Element;
 
 /// A listener with what most have in common.
 pub(super) fn listener(
@@ -87,12 +86,8 @@ fn web(l: &mut Lowering<'_>) {
 
 /// Whether SSH runs: a switch of its own section, or in older releases one beside it.
 pub(super) fn ssh_switch(l: &Lowering<'_>) -> Fact<bool> {
-    let on = |e: Element<'_>| match e.text() {
-        "disabled" | "no" | "0" => Fact::written(false, e.span()),
-        _ => Fact::written(true, e.span()),
-    };
     match ["system/ssh/enable", "system/ssh/enabled", "system/enablesshd"].into_iter().find_map(|p| l.cx.at(p)) {
-        Some(e) => on(e),
+        Some(e) => Fact::written(true, e.span()),
         None => l.cx.absent("system/ssh/enable", super::context::switch),
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn lower<'a>(l: &mut Lowering<'a>, rule: Element<'a>, number: usize, 
         on => on,
     };
     let placed = floating || named.is_some() && on != IfMatch::These(Vec::new());
-    if !placed && let Some(e) = named.filter(|_| l.cx.is_whole()) {
+    if !placed && let Some(e) = named.filter(|e| l.cx.is_whole() && !l.cx.listed("vpn_tabs", e.text())) {
         address::undefined(l, "interface", e.text(), e.text_span());
     }
     let direction = match rule.value("direction") {

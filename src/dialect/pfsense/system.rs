@@ -3,9 +3,10 @@
 use super::Lowering;
 use super::secret::{self, Owner, Purpose};
 use crate::ir::account::SecretUse;
-use crate::ir::fact::{Fact, List};
+use crate::ir::fact::{Fact, List, Origin, Rest};
 use crate::ir::listener::ListenerIx;
 use crate::ir::system::{LogTarget, Logging, SnmpAccess, SnmpVersion, TimeSource, UpdatePolicy};
+use crate::source::Span;
 
 /// Lowers them.
 pub(super) fn lower(l: &mut Lowering<'_>) {
@@ -20,6 +21,14 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
         },
     });
     snmp(l);
+}
+
+/// Whether a list is all there is: the section in which more would stand says so.
+fn rest(l: &Lowering<'_>, topic: &'static str, section: Option<Span>) -> Rest {
+    match l.cx.rest(topic) {
+        Rest::Complete(whole) => Rest::Complete(section.map_or(whole, Origin::Written)),
+        partial => partial,
+    }
 }
 
 /// Servers that logs go to: all of them behind one switch, each with what it is sent.
@@ -40,7 +49,7 @@ fn logging(l: &Lowering<'_>) -> Logging {
     Logging {
         span: anchor,
         on: behaviour("syslog.on"),
-        targets: List { items, rest: l.cx.rest("logging") },
+        targets: List { items, rest: rest(l, "logging", anchor) },
         vpn_events: behaviour("syslog.vpn"),
         admin_events: behaviour("syslog.auth"),
         per_rule: l.cx.behaviour("capability.per_rule_log", anchor),
@@ -56,7 +65,8 @@ fn clock(l: &Lowering<'_>) -> List<TimeSource> {
             items.push(TimeSource { name: server.to_owned(), span: e.span(), live });
         }
     }
-    List { items, rest: l.cx.rest("time") }
+    let anchor = l.cx.section("system").map(|s| s.span());
+    List { items, rest: rest(l, "time", anchor) }
 }
 
 /// One community, read only, for versions 1 and 2c.
