@@ -74,7 +74,7 @@ fn forward<'a>(l: &mut Lowering<'a>, row: Element<'a>, number: usize) -> NatRule
         Some(destination) => address::endpoint(l, Some(destination)),
         None => Some(old_destination(l, row)),
     };
-    let svc = address::service(l, row, families).map(|svc| svc.map(|s| terms(s)));
+    let svc = address::service(l, row, families).map(|svc| svc.map(terms));
     let target = row.filled("target");
     let to = target.and_then(|t| address::named_place(l, t.text(), t.text_span()).map(|e| Fact::written(e, t.span())));
     if src.is_none() || dst.is_none() || svc.is_none() || to.is_none() {
