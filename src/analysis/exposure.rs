@@ -6,7 +6,7 @@
 
 use super::flow::{CELLS, Cell, Flow, melt, narrowed, narrowed_to, sample};
 use super::limits::Admitted;
-use super::resolve::{self, CompiledRow, Resolver};
+use super::resolve::{self, Bound, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
@@ -128,7 +128,7 @@ struct Ready {
     rows: Vec<usize>,
 }
 
-type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
+type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 
 /// Answers the questions of one device.
 pub struct Engine<'a> {
@@ -165,8 +165,8 @@ impl<'a> Engine<'a> {
         rows
     }
 
-    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) -> Rc<Ready> {
-        let key = (filter, ingress, egress, nat);
+    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>, to_box: bool) -> Rc<Ready> {
+        let key = (filter, ingress, egress, nat, to_box);
         if let Some(done) = self.ready.borrow().get(&key) {
             return done.clone();
         }
@@ -175,6 +175,7 @@ impl<'a> Engine<'a> {
             self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
         let mut rows = Vec::new();
         let mut index = Vec::new();
+        let bound = if to_box { Bound::ToBox(ingress) } else { Bound::Through };
         for row in self.compiled(filter).iter() {
             let out = egress.map_or(Some(true), |e| row.egress.covers(e));
             let covered = match (row.ingress.covers(ingress), out) {
@@ -182,6 +183,10 @@ impl<'a> Engine<'a> {
                 (Some(true), Some(true)) => true,
                 _ => false,
             };
+            let rule = &configured.rules[row.index];
+            let again = rule.dst.get().filter(|dst| resolve::names_own(dst));
+            let again = again.and_then(|_| self.resolver.row_bound(configured, row.index, rule, rule.live.value().value.tri(), bound));
+            let row = again.as_ref().unwrap_or(row);
             let named = nat.is_some_and(|n| row.via.contains(&n));
             let (matches, sees) = match nat {
                 _ if named => (row.by_service.clone(), Some(true)),
@@ -334,7 +339,7 @@ impl<'a> Engine<'a> {
             return;
         }
         for (filter, covers, origin) in attached {
-            let ready = self.ready(filter, ingress, egress, nat);
+            let ready = self.ready(filter, ingress, egress, nat, flow.to_box);
             if covers == Some(true) {
                 self.pass(flow, filter, &ready, origin);
             } else {
@@ -435,6 +440,7 @@ impl<'a> Engine<'a> {
         let mut best: Option<(Fact<Class>, bool, Flow, &Binding)> = None;
         let mut merged: Option<(Fact<Class>, Fact<Class>)> = None;
         let mut latent = false;
+        let mut through = (AddrSet::empty(), AddrSet::empty());
         for binding in bindings {
             for v6 in [false, true] {
                 if !binding.family.includes(v6) {
@@ -442,6 +448,9 @@ impl<'a> Engine<'a> {
                 }
                 for flow in self.ways(listener, binding, ingress, v6) {
                     latent |= flow.latent;
+                    for cell in &flow.cells {
+                        through = (through.0.union(&cell.lo.sources()), through.1.union(&cell.hi.sources()));
+                    }
                     let (class, login) = self.classes(listener, binding, ingress, &flow);
                     let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
                     merged = Some(match &merged {
@@ -460,7 +469,7 @@ impl<'a> Engine<'a> {
         };
         let none = merged.get() == Some(&Class::None);
         result.latent = none && latent;
-        result.admits_whole_net = self.admits_whole_net(listener, ingress);
+        result.admits_whole_net = self.admits_whole_net(listener, ingress, &through);
         result.family = if class.get() == Some(&Class::None) {
             "both"
         } else if v6 {
@@ -517,8 +526,10 @@ impl<'a> Engine<'a> {
             self.unmatched(&mut flow, ingress, v6);
             if let Some(egress) = forwarded {
                 self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
+                flow.to_box = true;
                 self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
             } else {
+                flow.to_box = true;
                 self.run(&mut flow, &device.pipeline.to_box, ingress, None, None);
             }
             if address.is_none() {
@@ -543,6 +554,7 @@ impl<'a> Engine<'a> {
             steps: Vec::new(),
             why: None,
             latent: false,
+            to_box: false,
             v6,
             masked_dst: None,
         })
@@ -557,7 +569,7 @@ impl<'a> Engine<'a> {
         for rule in &device.nat.rules {
             let acts = rule.family.includes(v6) && rule.ingress.covers(ingress) == Some(true) && rule.live.value().value.is_true();
             let elsewhere = rule.to.get().is_some_and(|to| !self.holds_own(to));
-            let Some(product) = self.before(rule).filter(|_| acts && elsewhere && !rule.needs_reference) else { continue };
+            let Some(product) = self.before(rule, ingress).filter(|_| acts && elsewhere && !rule.needs_reference) else { continue };
             let mut budget = self.budget.borrow_mut();
             let Ok(taken) = PacketSet::of([product], &mut budget) else { continue };
             for cell in &mut flow.cells {
@@ -569,14 +581,20 @@ impl<'a> Engine<'a> {
     }
 
     /// What a translation acts on, where that is exactly known.
-    fn before(&self, rule: &NatRule) -> Option<Product> {
-        let (src, dst) = (self.resolver.addresses(rule.src.get()?), self.resolver.addresses(rule.orig_dst.get()?));
-        let dst = if matches!(rule.orig_dst.get(), Some(AddrExpr::SelfAddrs)) { AddrSet::any() } else { dst.lo };
-        Some(Product { src: src.lo, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
+    fn before(&self, rule: &NatRule, ingress: InterfaceIx) -> Option<Product> {
+        let src = self.resolver.addresses(rule.src.get()?);
+        let dst = self.resolver.destinations(rule.orig_dst.get()?, Bound::ToBox(ingress));
+        Some(Product { src: src.lo, dst: dst.lo, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
     }
 
     pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
         let set = self.resolver.addresses(to).hi;
+        let loopback = |a: std::net::IpAddr| a.is_loopback();
+        if set.v4.first().map(|a| IpAddr::V4(a.into())).is_some_and(loopback)
+            || set.v6.first().map(|a| IpAddr::V6(a.into())).is_some_and(loopback)
+        {
+            return true;
+        }
         self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
     }
 
@@ -622,6 +640,7 @@ impl<'a> Engine<'a> {
         }
         flow.origins.push(Origin::Written(rule.span));
         flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
+        flow.to_box = true;
         self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
         Some(flow)
     }

@@ -24,6 +24,8 @@ pub(super) struct Flow {
     pub(super) steps: Vec<Step>,
     pub(super) why: Option<Why>,
     pub(super) latent: bool,
+    /// Whether the packets are bound for the box itself.
+    pub(super) to_box: bool,
     pub(super) v6: bool,
     /// The destination is one address that the export masks but names wherever it stands.
     pub(super) masked_dst: Option<AtomId>,

@@ -239,7 +239,10 @@ fn before_translation(
         Some((false, Some(atom))) => flow.masked_dst = Some(atom),
         _ => flow.doubt(rule.orig_dst.value.why().cloned()),
     }
+    // Until it is translated, a packet to a published address of the box is one to the box.
+    flow.to_box = rule.orig_dst.get().is_some_and(resolve::names_own);
     engine.run(&mut flow, stages, ingress, None, None);
+    flow.to_box = false;
     let mut budget = engine.budget.borrow_mut();
     for cell in &mut flow.cells {
         let open = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied();

@@ -6,6 +6,8 @@ use super::Dialect;
 pub(in crate::dialect) mod cisco_asa;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "pfsense/mod.rs"]
+pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
@@ -13,5 +15,6 @@ pub(in crate::dialect) mod yamaha_rtx;
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_asa::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
+    &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

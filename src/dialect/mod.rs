@@ -10,7 +10,7 @@ mod list;
 use crate::ir::device::{Coverage, Device, Unread};
 use crate::ir::fact::{Rest, Why, WhyCode};
 use crate::source::{FileId, Span};
-use crate::syntax::{Mark, Node, Tree, block, command_lines, indent};
+use crate::syntax::{Mark, Node, Tree, block, command_lines, indent, xml};
 use grammar::{Grammar, SyntaxTable};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -73,6 +73,7 @@ pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<us
         SyntaxTable::Block(parameters) => block::parse(file, text, range, parameters),
         SyntaxTable::CommandLines(parameters) => command_lines::parse(file, text, range, parameters),
         SyntaxTable::Indent(parameters) => indent::parse(file, text, range, parameters),
+        SyntaxTable::Xml(_) => xml::parse(file, text, range),
     }
 }
 
@@ -96,9 +97,14 @@ pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
     devices
 }
 
-/// Whether a statement only wraps what would else stand at the top: the global part, the virtual domains and their rows.
+/// Whether a statement only wraps what would else stand at the top: the global part, the virtual domains and their rows; of an
+/// XML file every element, so that a pattern holds wherever its first element stands, in an excerpt of any part too.
 fn is_wrapper(grammar: &Grammar, node: Node<'_>) -> bool {
-    let SyntaxTable::Block(parameters) = &grammar.file.syntax else { return false };
+    let parameters = match &grammar.file.syntax {
+        SyntaxTable::Block(parameters) => parameters,
+        SyntaxTable::CommandLines(_) | SyntaxTable::Indent(_) => return false,
+        SyntaxTable::Xml(_) => return true,
+    };
     let wraps = |n: Node<'_>| n.len() == 2 && n.word(0) == Some("config") && parameters.wrappers.iter().any(|w| n.word(1) == Some(w));
     wraps(node) || node.word(0) == Some("edit") && node.parent().is_some_and(wraps)
 }

@@ -7,5 +7,6 @@ pub mod indent;
 pub mod lex;
 pub mod pattern;
 pub mod tree;
+pub mod xml;
 
 pub use tree::{Mark, Node, Tree};
