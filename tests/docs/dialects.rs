@@ -21,6 +21,7 @@ fn family(grammar: &Grammar) -> &'static str {
     match grammar.file.syntax {
         SyntaxTable::Block(_) => "block",
         SyntaxTable::CommandLines(_) => "command-lines",
+        SyntaxTable::Brace(_) => "brace",
     }
 }
 
