@@ -454,7 +454,9 @@ impl<'a> Engine<'a> {
         };
         let none = merged.get() == Some(&Class::None);
         result.latent = none && latent;
-        result.admits_whole_net = self.admits_whole_net(listener, ingress);
+        // Filters may leave out part of the network that the service itself would take.
+        let filtered = merged.map(|c| *c == Class::Any);
+        result.admits_whole_net = self.admits_whole_net(listener, ingress).and(&filtered.value);
         result.family = if class.get() == Some(&Class::None) {
             "both"
         } else if v6 {
@@ -568,8 +570,17 @@ impl<'a> Engine<'a> {
         Some(Product { src: src.lo, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
     }
 
+    /// Whether an expression may hold an address of the box itself.
     pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
-        let set = self.resolver.addresses(to).hi;
+        self.among_own(&self.resolver.addresses(to).hi)
+    }
+
+    /// Whether an expression surely holds one: a target that the export does not show is a host inside until proven otherwise.
+    pub(super) fn surely_own(&self, to: &AddrExpr) -> bool {
+        self.among_own(&self.resolver.addresses(to).lo)
+    }
+
+    fn among_own(&self, set: &AddrSet) -> bool {
         self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
     }
 

@@ -4,11 +4,14 @@ use super::Dialect;
 
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "junos_srx/mod.rs"]
+pub(in crate::dialect) mod junos_srx;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
+    &junos_srx::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];
