@@ -587,8 +587,17 @@ impl<'a> Engine<'a> {
         Some(Product { src: src.lo, dst: dst.lo, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
     }
 
+    /// Whether an expression may hold an address of the box itself.
     pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
-        let set = self.resolver.addresses(to).hi;
+        self.among_own(&self.resolver.addresses(to).hi)
+    }
+
+    /// Whether an expression surely holds one: a target that the export does not show is a host inside until proven otherwise.
+    pub(super) fn surely_own(&self, to: &AddrExpr) -> bool {
+        self.among_own(&self.resolver.addresses(to).lo)
+    }
+
+    fn among_own(&self, set: &AddrSet) -> bool {
         let loopback = |a: std::net::IpAddr| a.is_loopback();
         if set.v4.first().map(|a| IpAddr::V4(a.into())).is_some_and(loopback)
             || set.v6.first().map(|a| IpAddr::V6(a.into())).is_some_and(loopback)

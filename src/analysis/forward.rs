@@ -6,7 +6,7 @@ use super::flow::Flow;
 use super::resolve;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{Hook, Stage, SvcTerm, Verdict};
+use crate::ir::filter::{AddrExpr, Hook, Stage, SvcTerm, Verdict};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule};
 use crate::ir::record::{Record, Step};
@@ -38,7 +38,7 @@ pub fn records(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>) {
     for (n, rule) in device.nat.rules.iter().enumerate() {
         let mut record = Record::new(&schema::NAT_RULE, rule.name.clone(), Some(rule.span));
         let at = Origin::Written(rule.span);
-        let to_box = rule.to.get().is_some_and(|to| engine.holds_own(to));
+        let to_box = rule.to.get().is_some_and(|to| engine.surely_own(to));
         record.word("kind", known_word(rule.kind.word(), at.clone()));
         record.bool("enabled", rule.live.own.clone());
         record.bool("live", rule.live.value());
@@ -97,7 +97,10 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
         *lo = (*lo).max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
         hi = hi.max(Class::of(&cell.hi.sources(), &universe).min(cap_hi));
     }
-    let lo = least.into_values().min().unwrap_or(Class::None);
+    // The cells leave no membership out: sources that surely get in under each get in whichever holds.
+    let always = flow.cells.iter().map(|c| c.lo.sources()).reduce(|a, b| a.intersection(&b));
+    let always = always.map_or(Class::None, |sources| Class::of(&sources, &universe));
+    let lo = least.into_values().min().unwrap_or(Class::None).max(always);
     let why = || {
         flow.why.clone().or_else(|| live.value.why().cloned()).unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, found.subject.clone()))
     };
@@ -177,13 +180,21 @@ fn addresses_text(set: &AddrSet) -> String {
     parts.join(", ")
 }
 
+/// How the export names a target whose address it does not show.
+fn hidden_text(expr: &AddrExpr) -> Option<String> {
+    match expr {
+        AddrExpr::Opaque(opaque) => Some(opaque.text.clone()),
+        _ => None,
+    }
+}
+
 fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx) {
     let live = rule.live.value();
     let to = rule.to.get().map(|e| engine.resolver.addresses(e).hi);
     let v6 = rule.family == crate::ir::filter::Family::V6;
     let outside = engine.outside(ingress, v6);
     let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
-    let inside = to.as_ref().map(addresses_text).unwrap_or_default();
+    let inside = rule.to.get().and_then(hidden_text).or_else(|| to.as_ref().map(addresses_text)).unwrap_or_default();
     if live.value.is_false() {
         return;
     }

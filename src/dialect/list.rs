@@ -8,6 +8,8 @@ pub(in crate::dialect) mod cisco_asa;
 pub(in crate::dialect) mod fortios;
 #[path = "pfsense/mod.rs"]
 pub(in crate::dialect) mod pfsense;
+#[path = "junos_srx/mod.rs"]
+pub(in crate::dialect) mod junos_srx;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
@@ -16,5 +18,6 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_asa::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,
+    &junos_srx::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

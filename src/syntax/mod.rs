@@ -2,6 +2,7 @@
 //! parameters from their grammar files. Parsing never fails: it returns a tree and the places where it had to recover.
 
 pub mod block;
+pub mod brace;
 pub mod command_lines;
 pub mod indent;
 pub mod lex;

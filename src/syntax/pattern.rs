@@ -160,7 +160,8 @@ impl PatternSet {
     }
 
     /// Calls `found` for every statement below `scope` that a pattern matches, with the places to hide. Statements that are
-    /// `transparent` (wrappers of whole exports) count as no level: patterns begin anew below them.
+    /// `transparent` (wrappers of whole exports, marks of what is switched off) count as no level: patterns begin anew below them
+    /// and go on where they stood.
     pub fn apply<'a>(&self, scope: Node<'a>, transparent: &dyn Fn(Node<'a>) -> bool, found: &mut dyn FnMut(Node<'a>, &[Span])) {
         self.walk(scope, &[0], transparent, found);
     }
@@ -192,7 +193,10 @@ impl PatternSet {
                 found(child, &hide);
             }
             if transparent(child) {
+                next.extend_from_slice(states);
                 next.push(0);
+                next.sort_unstable();
+                next.dedup();
             }
             if !next.is_empty() {
                 let states = next.clone();

@@ -16,5 +16,6 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("steps", include_str!("../../texts/codes/cisco-asa.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
     ("steps", include_str!("../../texts/codes/pfsense.toml")),
+    ("steps", include_str!("../../texts/codes/junos-srx.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];

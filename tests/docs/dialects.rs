@@ -23,6 +23,7 @@ fn family(grammar: &Grammar) -> &'static str {
         SyntaxTable::CommandLines(_) => "command-lines",
         SyntaxTable::Indent(_) => "indent",
         SyntaxTable::Xml(_) => "xml",
+        SyntaxTable::Brace(_) => "brace",
     }
 }
 
