@@ -6,10 +6,10 @@ use super::Dialect;
 pub(in crate::dialect) mod cisco_asa;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
-#[path = "pfsense/mod.rs"]
-pub(in crate::dialect) mod pfsense;
 #[path = "junos_srx/mod.rs"]
 pub(in crate::dialect) mod junos_srx;
+#[path = "pfsense/mod.rs"]
+pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
@@ -17,7 +17,7 @@ pub(in crate::dialect) mod yamaha_rtx;
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_asa::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
-    &pfsense::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
+    &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];
