@@ -544,7 +544,7 @@ impl<'a> Engine<'a> {
     /// Takes out what a translation leads elsewhere before the box sees it.
     fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
         let device = self.cx.device();
-        if !matches!(device.pipeline.to_box.first(), Some(Stage::DestNat)) {
+        if !device.pipeline.to_box.iter().any(|s| matches!(s, Stage::DestNat)) {
             return;
         }
         for rule in &device.nat.rules {
@@ -609,14 +609,56 @@ impl<'a> Engine<'a> {
         let outside = self.outside(ingress, false);
         let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
         let dst = self.resolver.addresses(to).hi;
-        let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
+        let target = Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() };
+        let (mut flow, stages) = self.translate(&self.cx.device().pipeline.to_box, rule, ingress, target, false)?;
         if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
             flow.doubt(live.value.why().cloned());
         }
         flow.origins.push(Origin::Written(rule.span));
         flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
-        self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
+        self.run(&mut flow, stages, ingress, None, Some(n));
         Some(flow)
+    }
+
+    /// What a translation acts on, as it comes out of it, and the stages that follow. Filters that stand before the translation
+    /// in the order of decisions see the packet as it was; `target` is what it becomes.
+    pub(super) fn translate<'s>(
+        &self,
+        stages: &'s [Stage],
+        rule: &NatRule,
+        ingress: InterfaceIx,
+        target: Product,
+        v6: bool,
+    ) -> Option<(Flow, &'s [Stage])> {
+        let at = stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0);
+        let (before, rest) = stages.split_at(at);
+        if !before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
+            return self.start(target, v6).map(|flow| (flow, rest));
+        }
+        // The published address may be one the export does not show.
+        let shown = rule.orig_dst.get().filter(|e| !matches!(e, AddrExpr::SelfAddrs));
+        let dst = shown.map_or_else(class::public, |e| self.resolver.addresses(e).hi);
+        let product = Product { src: target.src.clone(), dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() };
+        let mut flow = self.start(product, v6)?;
+        self.run(&mut flow, before, ingress, None, None);
+        if shown.is_none() {
+            flow.quantify(&target.src);
+        }
+        let first = rule.orig_svc.iter().flat_map(|t| &t.dst_ports).map(|(a, _)| *a).min();
+        let shift = rule.to_port.zip(first).map_or(0, |(to, from)| i64::from(to) - i64::from(from));
+        let mut budget = self.budget.borrow_mut();
+        for cell in &mut flow.cells {
+            for set in [&mut cell.lo, &mut cell.hi] {
+                let moved = set.products().iter().map(|p| {
+                    let ranges = p.svc.ranges().iter().map(|(a, b)| (service::shifted(*a, shift), service::shifted(*b, shift)));
+                    let svc = Intervals::from_ranges(ranges).intersection(&target.svc);
+                    Product { dst: target.dst.clone(), svc, ..p.clone() }
+                });
+                *set = PacketSet::of(moved.collect::<Vec<_>>(), &mut budget).unwrap_or_else(|_| PacketSet::empty());
+            }
+        }
+        drop(budget);
+        Some((flow, rest))
     }
 
     /// Sends packets through the filters of an order of decisions.

@@ -140,14 +140,14 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     let after = exposure::after_ports(rule);
     let inside = to.as_ref().map(addresses_text).unwrap_or_default();
     let product = Product { src: outside.intersection(&src), dst: to.unwrap_or_else(AddrSet::any), svc: after, ..Product::any() };
-    let Some(mut flow) = engine.start(product, v6) else { return };
+    let Some((mut flow, stages)) = engine.translate(&cx.device().pipeline.through, rule, ingress, product, v6) else { return };
     if rule.ingress.covers(ingress).is_none() {
         flow.doubt(None);
     }
     if live.value.is_false() {
         return;
     }
-    engine.run(&mut flow, &cx.device().pipeline.through, ingress, egress_of(cx, engine, rule), Some(n));
+    engine.run(&mut flow, stages, ingress, egress_of(cx, engine, rule), Some(n));
     let svc = services(&flow);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {

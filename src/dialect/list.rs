@@ -2,6 +2,8 @@
 
 use super::Dialect;
 
+#[path = "cisco_ios/mod.rs"]
+pub(in crate::dialect) mod cisco_ios;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
 #[path = "yamaha_rtx/mod.rs"]
@@ -9,6 +11,7 @@ pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
+    &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

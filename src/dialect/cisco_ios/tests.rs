@@ -1,0 +1,1 @@
+//! Small exports lowered to the intermediate form.
