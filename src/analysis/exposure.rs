@@ -138,6 +138,8 @@ pub struct Engine<'a> {
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
     ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
+    /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
+    routed: std::cell::Cell<bool>,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -152,6 +154,7 @@ impl<'a> Engine<'a> {
             compiled: RefCell::default(),
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
+            routed: std::cell::Cell::new(false),
         }
     }
 
@@ -359,7 +362,13 @@ impl<'a> Engine<'a> {
             Some(SidePointer::Trusted) => {
                 let nets = self.resolver.networks(&[ingress]).lo;
                 let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-                if nets.is_empty() { unicast } else { nets }
+                if nets.is_empty() {
+                    unicast
+                } else if self.routed.get() {
+                    nets.union(&self.behind(v6))
+                } else {
+                    nets
+                }
             }
             _ => {
                 // Anything that is not the facility's own.
@@ -372,13 +381,33 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Private addresses that are on no interface: routers further inside may lead to them.
+    fn behind(&self, v6: bool) -> AddrSet {
+        if v6 {
+            return AddrSet::empty();
+        }
+        let all: Vec<InterfaceIx> = (0..self.cx.device().interfaces.len() as u32).map(InterfaceIx).collect();
+        let private = AddrSet { v6: Intervals::empty(), ..class::private() };
+        private.difference(&self.resolver.networks(&all).lo)
+    }
+
     /// Every listener seen from every interface of its device.
     pub fn exposures(&self) -> Vec<Exposure> {
         let device = self.cx.device();
         let mut all = Vec::new();
         for (l, listener) in device.listeners.iter().enumerate() {
             for i in 0..device.interfaces.len() as u32 {
-                all.push(self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i)));
+                let mut one = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                // Whom the attached networks cannot hold may stand further inside.
+                if bounds(&one.class).0 == Class::None && one.side.trusted().value.is_true() && !one.live.value.is_false() {
+                    self.routed.set(true);
+                    let further = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                    self.routed.set(false);
+                    if bounds(&further.class).0 > Class::None {
+                        one = further;
+                    }
+                }
+                all.push(one);
             }
         }
         all

@@ -227,22 +227,31 @@ impl<'t> Parser<'t, '_> {
         self.compiled.sections.iter().position(|s| s.head.matches(words.clone()))
     }
 
-    /// Whether a paste lost the indentation: there are section heads, and no line below any of them is indented.
+    /// Whether a paste lost the indentation: members of sections stand flush below their heads, nearly everywhere. Blocks that a
+    /// person pasted in later may have kept theirs.
     fn is_flat(&self, start: usize) -> bool {
-        let (mut at, mut head, mut heads) = (start, None, false);
+        let (mut at, mut head): (usize, Option<(usize, usize)>) = (start, None);
+        let (mut flush, mut indented) = (0usize, 0usize);
         while !self.compiled.sections.is_empty() && at < self.end {
             let line = line_at(self.text, at, self.end);
             at = line.next;
             if line.text.is_empty() || self.comment_mark(line.text).is_some() {
                 continue;
             }
-            if head.is_some_and(|indent| line.indent > indent) {
-                return false;
+            if let Some((indent, section)) = head {
+                indented += usize::from(line.indent > indent);
+                flush += usize::from(line.indent <= indent && self.is_member(section, line.text));
             }
-            head = self.section_of(line_words(line.text)).map(|_| line.indent);
-            heads |= head.is_some();
+            head = self.section_of(line_words(line.text)).map(|section| (line.indent, section));
         }
-        heads
+        flush > 0 && flush >= 4 * indented
+    }
+
+    /// Whether a statement may stand in a section.
+    fn is_member(&self, section: usize, line: &str) -> bool {
+        let mut words = line_words(line).peekable();
+        words.next_if(|w| w.eq_ignore_ascii_case("no"));
+        self.compiled.sections.get(section).is_some_and(|s| s.members.iter().any(|m| m.matches(words.clone())))
     }
 
     fn run(&mut self, start: usize) {
@@ -314,13 +323,10 @@ impl<'t> Parser<'t, '_> {
         if self.compiled.top.iter().any(|h| h.matches(line_words(line.text))) {
             self.stack.clear();
         } else if self.flat {
-            let mut words = line_words(line.text).peekable();
-            words.next_if(|w| w.eq_ignore_ascii_case("no"));
-            let sections = &self.compiled.sections;
-            let belongs = |open: &Open| {
-                open.section.and_then(|ix| sections.get(ix)).is_some_and(|s| s.members.iter().any(|m| m.matches(words.clone())))
-            };
-            while self.stack.last().is_some_and(|open| !belongs(open)) {
+            while let Some(open) = self.stack.last() {
+                if open.indent < line.indent || open.section.is_some_and(|section| self.is_member(section, line.text)) {
+                    break;
+                }
                 self.stack.pop();
             }
         } else {
@@ -527,6 +533,12 @@ mod tests {
             "interface A[nameif x, no ip address], webvpn[enable x], group-policy G attributes[vpn-filter value F, webvpn[anyconnect ask none], vpn-idle-timeout 5], enable password x"
         );
         assert_eq!(shape("interface A\n nameif x\nwebvpn\nenable password x\n"), "interface A[nameif x], webvpn, enable password x");
+        let mixed = "interface A\nnameif x\ninterface B\nnameif y\ninterface C\nnameif z\ninterface D\nnameif v\nwebvpn\n enable z\n other\nenable password x\n";
+        assert_eq!(
+            shape(mixed),
+            "interface A[nameif x], interface B[nameif y], interface C[nameif z], interface D[nameif v], webvpn[enable z, other, enable password x]",
+            "a block pasted in later may have kept its indentation"
+        );
     }
 
     #[test]

@@ -333,7 +333,7 @@ fn policies(export: &Export<'_>, lines: &[Line<'_>], device: &mut Device) {
     };
     let none = |value: i64| Fact { value: enforced.value.map(|_| value), origin: enforced.origin.clone() };
     let mut list = Vec::new();
-    for line in lines.iter().filter(|l| l.kind == Kind::Vty) {
+    for line in lines.iter().filter(|l| l.kind == Kind::Vty && !l.repeated) {
         let listeners = device.listeners.items.iter().filter(|l| super::listener::door_of(l, lines) == Some(line.name.as_str()));
         let in_use = listeners.map(|l| l.live.value()).reduce(|a, b| a.or(&b)).unwrap_or_else(|| Fact::written(false, line.node.span()));
         let written = line.block().line(&["exec-timeout"]);

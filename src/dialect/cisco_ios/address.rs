@@ -53,9 +53,10 @@ pub fn wildcard(address: Ipv4Addr, mask: Ipv4Addr) -> AddrExpr {
     }
 }
 
-/// A name in place of an address.
+/// A name in place of an address, or what an exporter left of it.
 pub fn name(text: &str, span: Span) -> AddrExpr {
-    AddrExpr::Opaque(Opaque { kind: OpaqueKind::Fqdn, text: text.to_owned(), span })
+    let kind = if text.contains('<') { OpaqueKind::Masked } else { OpaqueKind::Fqdn };
+    AddrExpr::Opaque(Opaque { kind, text: text.to_owned(), span })
 }
 
 /// Whether an IPv4 address is of a private range.

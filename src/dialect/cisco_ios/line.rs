@@ -7,6 +7,7 @@ use super::{Block, Export};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::Node;
+use std::collections::HashSet;
 
 /// What kind of line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Line<'a> {
     pub methods: Methods,
     /// Whether a session can be opened on it.
     pub exec: bool,
+    /// Whether an earlier range of virtual terminals says the same in every word: then it is told once.
+    pub repeated: bool,
 }
 
 impl<'a> Line<'a> {
@@ -50,6 +53,7 @@ impl<'a> Line<'a> {
 /// Reads all lines.
 pub fn read<'a>(export: &Export<'a>) -> Vec<Line<'a>> {
     let model = aaa::new_model(export);
+    let mut seen: HashSet<Vec<String>> = HashSet::new();
     export
         .lines(&["line"])
         .map(|node| {
@@ -62,9 +66,21 @@ pub fn read<'a>(export: &Export<'a>) -> Vec<Line<'a>> {
             let block = Block(node);
             let exec = block.no(&["exec"]).is_none();
             let name = node.words_from(0).collect::<Vec<_>>().join(" ");
-            Line { node, kind, name, methods: methods(export, &model, block, kind), exec }
+            let repeated = kind == Kind::Vty && !seen.insert(words(node));
+            Line { node, kind, name, methods: methods(export, &model, block, kind), exec, repeated }
         })
         .collect()
+}
+
+/// What a block says, its own password left out.
+fn words(node: Node<'_>) -> Vec<String> {
+    let password = |n: &Node<'_>| n.word(0) == Some("password");
+    let mut all: Vec<String> = node
+        .children()
+        .map(|n| if password(&n) { "password".to_owned() } else { n.words_from(0).collect::<Vec<_>>().join(" ") })
+        .collect();
+    all.sort();
+    all
 }
 
 fn methods(export: &Export<'_>, model: &Fact<bool>, block: Block<'_>, kind: Kind) -> Methods {

@@ -62,7 +62,7 @@ fn tcp(port: u16) -> Vec<SvcTerm> {
 /// SSH and Telnet on the virtual terminals, one listener for each range and protocol.
 pub fn terminals(export: &Export<'_>, lines: &[Line<'_>], undefined: &mut Vec<Undefined>) -> Vec<Listener> {
     let mut out = Vec::new();
-    for line in lines.iter().filter(|l| l.kind == Kind::Vty && l.exec) {
+    for line in lines.iter().filter(|l| l.kind == Kind::Vty && l.exec && !l.repeated) {
         let block = line.block();
         let input = block.line(&["transport", "input"]);
         let accepted: Fact<Vec<&str>> = match input {

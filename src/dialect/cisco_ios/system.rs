@@ -7,7 +7,7 @@ use super::secret::{add, secret, shared, stored};
 use super::{Block, Export, address, on_off};
 use crate::ir::Device;
 use crate::ir::account::{Account, AccountIx, AccountKind, AuthServer, Direction, Factory, SecretUse};
-use crate::ir::fact::{Fact, Origin};
+use crate::ir::fact::{Fact, Origin, Rest, Why, WhyCode};
 use crate::ir::listener::{Limit, ListenerIx};
 use crate::ir::live::{LinkKind, Live};
 use crate::ir::record::NEVER;
@@ -34,6 +34,12 @@ fn logging(export: &Export<'_>) -> Logging {
         let at = if at == 2 && node.word(2) == Some("ipv6") { 3 } else { at };
         let word = node.word_or_empty(at);
         let is_address = word.parse::<std::net::IpAddr>().is_ok();
+        if word.contains('<') {
+            // Where exporters cut out the operand, a host stood most likely.
+            let why = Why::at(WhyCode::Masked, "logging", vec![node.span()]);
+            targets.push(LogTarget { name: "syslog".to_owned(), span: node.span(), remote: true, cloud: false, live: Fact::unknown(why) });
+            continue;
+        }
         if is_address || at > 1 && !word.is_empty() {
             targets.push(LogTarget {
                 name: word.to_owned(),
@@ -49,12 +55,17 @@ fn logging(export: &Export<'_>) -> Logging {
         targets.iter_mut().for_each(|t| t.live = t.live.and(&Fact::written(false, no.span())));
     }
     let events = |key: &str| on.and(&export.product(key, on_off));
+    let mut targets = export.list("logging", targets);
+    // Lines about other places of logs are where a host would stand.
+    if let (Rest::Complete(origin), Some(line)) = (&targets.rest, export.line(&["logging"])) {
+        targets.rest = Rest::Complete(Origin::all([Origin::Written(line.span()), origin.clone()]));
+    }
     Logging {
         span: export.line(&["logging"]).map(|n| n.span()).or(export.head),
         vpn_events: events("logging vpn events"),
         admin_events: events("logging login events"),
         per_rule: export.product("access-list log", on_off),
-        targets: export.list("logging", targets),
+        targets,
         on,
     }
 }
