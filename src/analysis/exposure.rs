@@ -140,6 +140,7 @@ pub struct Engine<'a> {
     pub(super) budget: RefCell<Budget>,
     /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
     routed: std::cell::Cell<bool>,
+    inside: std::cell::OnceCell<AddrSet>,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -155,6 +156,7 @@ impl<'a> Engine<'a> {
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
             routed: std::cell::Cell::new(false),
+            inside: std::cell::OnceCell::new(),
         }
     }
 
@@ -372,13 +374,18 @@ impl<'a> Engine<'a> {
             }
             _ => {
                 // Anything that is not the facility's own.
-                let trusted: Vec<InterfaceIx> = (0..self.cx.sides.len() as u32)
-                    .map(InterfaceIx)
-                    .filter(|ix| self.cx.sides[ix.0 as usize].trusted().value.is_true())
-                    .collect();
-                unicast.difference(&self.resolver.networks(&trusted).lo)
+                unicast.difference(self.inside())
             }
         }
+    }
+
+    /// The networks of trusted interfaces.
+    fn inside(&self) -> &AddrSet {
+        self.inside.get_or_init(|| {
+            let trusted: Vec<InterfaceIx> =
+                (0..).map(InterfaceIx).zip(self.cx.sides).filter(|(_, s)| s.trusted().value.is_true()).map(|(ix, _)| ix).collect();
+            self.resolver.networks(&trusted).lo
+        })
     }
 
     /// Private addresses that are on no interface: routers further inside may lead to them.
@@ -515,14 +522,18 @@ impl<'a> Engine<'a> {
         let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
         let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
         let mut ways = Vec::new();
-        let outside = self.outside(ingress, v6);
-        let public =
-            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         let mut own = trust::own_addresses(target, v6);
         if v6 && own.is_empty() {
             // IPv6 is on or may be on; the address comes from the network.
             own.push(None);
         }
+        // A port without an address: nothing to compute, and large switches have thousands of them.
+        if own.is_empty() && device.nat.rules.is_empty() {
+            return ways;
+        }
+        let outside = self.outside(ingress, v6);
+        let public =
+            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         own.sort();
         own.dedup();
         let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);

@@ -101,6 +101,15 @@ impl Head {
         })
     }
 
+    /// Whether a line begins like this. Most lines are told by their first byte.
+    fn begins(&self, line: &str) -> bool {
+        let first = match self.0.first() {
+            Some(Token::Literal(w) | Token::Prefix(w)) => w.bytes().next(),
+            Some(Token::Any) | None => None,
+        };
+        first.is_none_or(|f| line.bytes().next().is_some_and(|b| b.eq_ignore_ascii_case(&f))) && self.matches(line_words(line))
+    }
+
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -204,8 +213,10 @@ pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &
 struct Open {
     indent: usize,
     id: NodeId,
-    /// The row of the table of sections, in an export without indentation.
+    /// The row of the table of sections: in an export without indentation, and for a head of the top that stands behind blanks.
     section: Option<usize>,
+    /// Whether a line below it is indented further.
+    deeper: bool,
 }
 
 struct Parser<'t, 'p> {
@@ -223,8 +234,8 @@ impl<'t> Parser<'t, '_> {
         self.compiled.comments.iter().map(String::as_str).find(|c| line.starts_with(c))
     }
 
-    fn section_of<'w>(&self, words: impl Iterator<Item = &'w str> + Clone) -> Option<usize> {
-        self.compiled.sections.iter().position(|s| s.head.matches(words.clone()))
+    fn section_of(&self, line: &str) -> Option<usize> {
+        self.compiled.sections.iter().position(|s| s.head.begins(line))
     }
 
     /// Whether a paste lost the indentation: members of sections stand flush below their heads, nearly everywhere. Blocks that a
@@ -242,16 +253,16 @@ impl<'t> Parser<'t, '_> {
                 indented += usize::from(line.indent > indent);
                 flush += usize::from(line.indent <= indent && self.is_member(section, line.text));
             }
-            head = self.section_of(line_words(line.text)).map(|section| (line.indent, section));
+            head = self.section_of(line.text).map(|section| (line.indent, section));
         }
         flush > 0 && flush >= 4 * indented
     }
 
     /// Whether a statement may stand in a section.
     fn is_member(&self, section: usize, line: &str) -> bool {
-        let mut words = line_words(line).peekable();
-        words.next_if(|w| w.eq_ignore_ascii_case("no"));
-        self.compiled.sections.get(section).is_some_and(|s| s.members.iter().any(|m| m.matches(words.clone())))
+        let taken_back = line_words(line).next().is_some_and(|w| w.eq_ignore_ascii_case("no"));
+        let line = if taken_back { after_words(line, 1) } else { line };
+        self.compiled.sections.get(section).is_some_and(|s| s.members.iter().any(|m| m.begins(line)))
     }
 
     fn run(&mut self, start: usize) {
@@ -269,7 +280,7 @@ impl<'t> Parser<'t, '_> {
                 self.tree.comment(line.text);
                 continue;
             }
-            if self.compiled.closers.iter().any(|c| c.matches(line_words(line.text))) {
+            if self.compiled.closers.iter().any(|c| c.begins(line.text)) {
                 self.close_block(line.indent);
                 continue;
             }
@@ -295,7 +306,7 @@ impl<'t> Parser<'t, '_> {
             words.truncate(count);
             words.push(Word { raw: body, cooked: None, quoted: false });
             next = after;
-        } else if let Some(count) = self.compiled.free_text.iter().find(|h| h.matches(line_words(line.text))).map(Head::len) {
+        } else if let Some(count) = self.compiled.free_text.iter().find(|h| h.begins(line.text)).map(Head::len) {
             let rest = after_words(line.text, count);
             indent_words(&line.text[..line.text.len() - rest.len()], &mut words);
             words.extend((!rest.is_empty()).then_some(Word { raw: rest, cooked: None, quoted: false }));
@@ -311,16 +322,18 @@ impl<'t> Parser<'t, '_> {
         for open in &self.stack {
             self.tree.close(open.id, end);
         }
-        let section = if self.flat { self.section_of(line_words(line.text)) } else { None };
+        // Behind blanks, the lines below a head of the top may be no further to the right than the head itself.
+        let moved = line.indent > 0 && parent == NodeId::ROOT;
+        let section = if self.flat || moved { self.section_of(line.text) } else { None };
         if self.stack.len() < DEPTH && (!self.flat || section.is_some()) {
-            self.stack.push(Open { indent: line.indent, id, section });
+            self.stack.push(Open { indent: line.indent, id, section, deeper: false });
         }
         next
     }
 
     /// The statement a line stands below.
     fn place(&mut self, line: Line<'t>) -> NodeId {
-        if self.compiled.top.iter().any(|h| h.matches(line_words(line.text))) {
+        if self.compiled.top.iter().any(|h| h.begins(line.text)) {
             self.stack.clear();
         } else if self.flat {
             while let Some(open) = self.stack.last() {
@@ -330,8 +343,17 @@ impl<'t> Parser<'t, '_> {
                 self.stack.pop();
             }
         } else {
-            while self.stack.last().is_some_and(|open| open.indent >= line.indent) {
+            while let Some(open) = self.stack.last() {
+                let beside = open.indent == line.indent && !open.deeper;
+                let below = open.indent < line.indent
+                    || beside && line.indent > 0 && open.section.is_some_and(|section| self.is_member(section, line.text));
+                if below {
+                    break;
+                }
                 self.stack.pop();
+            }
+            if let Some(open) = self.stack.last_mut() {
+                open.deeper |= open.indent < line.indent;
             }
         }
         self.stack.last().map_or(NodeId::ROOT, |open| open.id)
@@ -339,7 +361,7 @@ impl<'t> Parser<'t, '_> {
 
     /// The text between delimiters, how many words stand before it, and where the line after it begins.
     fn delimited(&mut self, line: Line<'t>) -> Option<(usize, &'t str, usize)> {
-        let count = self.compiled.delimited.iter().find(|h| h.matches(line_words(line.text)))?.len();
+        let count = self.compiled.delimited.iter().find(|h| h.begins(line.text))?.len();
         let rest = after_words(line.text, count);
         // `^C` is how exports print the control character.
         let length = if rest.starts_with("^C") { 2 } else { rest.chars().next()?.len_utf8() };
@@ -368,7 +390,7 @@ impl<'t> Parser<'t, '_> {
                 at = at.and_then(|n| n.parent());
                 fits
             });
-            !o.lost && o.head.matches(line_words(line.text)) && (flat || parents)
+            !o.lost && o.head.begins(line.text) && (flat || parents)
         };
         let opaque = self.compiled.opaque.iter_mut().find(|o| meant(o))?;
         let begin = line.next.min(self.end);
@@ -466,6 +488,12 @@ mod tests {
             shape("interface A\n nameif x\n hostname h\n interface B\n  nameif y\n"),
             "interface A[nameif x], hostname h, interface B[nameif y]"
         );
+    }
+
+    #[test]
+    fn a_head_behind_blanks_keeps_the_lines_beside_it() {
+        assert_eq!(shape("interface A\n nameif x\n!\n interface B\n nameif y\n ip address z\n!\n"), "interface A[nameif x], interface B[nameif y, ip address z]");
+        assert_eq!(shape(" interface B\n  nameif y\n ip address z\n"), "interface B[nameif y], ip address z", "deeper lines show where the block ends");
     }
 
     #[test]

@@ -160,6 +160,11 @@ fn discovery(export: &Export<'_>, device: &Device) -> Vec<Listener> {
         let run = export.switch(&[name, "run"], "services");
         let line = export.line(&[name, "run"]).or_else(|| export.no(&[name, "run"])).map(|n| n.span());
         let mut listener = base("discovery", Plane::Layer2, Vec::new(), Live::own(run.clone()), line);
+        // A switch has no outside of its own, and thousands of ports.
+        if device.role == crate::ir::device::DeviceRole::Switch {
+            out.push(listener);
+            continue;
+        }
         listener.bindings = (0..)
             .map(InterfaceIx)
             .zip(&device.interfaces)
