@@ -18,6 +18,7 @@ pub mod strength;
 pub mod system;
 pub mod trust;
 pub mod tunnel;
+mod universe;
 
 use crate::ir::device::{ContextKind, Device, Precision};
 use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};

@@ -22,6 +22,8 @@ pub struct Parameters {
     pub comments: Vec<String>,
     /// Patterns of statements that stand only at the top, even behind blanks.
     pub top: Vec<String>,
+    /// Patterns of blocks in which the statements of `top` are ordinary ones.
+    pub scopes: Vec<String>,
     /// First words of lines that only close a block (`exit-address-family`, `exit`): they are no statements.
     pub closers: Vec<String>,
     /// Patterns after which the rest of the line is one word of free text (`description`).
@@ -151,6 +153,7 @@ struct CompiledSection {
 struct Compiled<'p> {
     comments: &'p [String],
     top: Vec<Head>,
+    scopes: Vec<Head>,
     closers: Vec<Head>,
     free_text: Vec<Head>,
     delimited: Vec<Head>,
@@ -168,6 +171,7 @@ impl<'p> Compiled<'p> {
         Compiled {
             comments: &parameters.comments,
             top: Head::all(&parameters.top),
+            scopes: Head::all(&parameters.scopes),
             closers: Head::all(&parameters.closers),
             free_text: Head::all(&parameters.free_text),
             delimited: Head::all(&parameters.delimited),
@@ -217,6 +221,8 @@ struct Open {
     section: Option<usize>,
     /// Whether a line below it is indented further.
     deeper: bool,
+    /// Whether the statements of the top are ordinary ones below it.
+    scope: bool,
 }
 
 struct Parser<'t, 'p> {
@@ -326,14 +332,16 @@ impl<'t> Parser<'t, '_> {
         let moved = line.indent > 0 && parent == NodeId::ROOT;
         let section = if self.flat || moved { self.section_of(line.text) } else { None };
         if self.stack.len() < DEPTH && (!self.flat || section.is_some()) {
-            self.stack.push(Open { indent: line.indent, id, section, deeper: false });
+            let scope = self.compiled.scopes.iter().any(|h| h.begins(line.text));
+            self.stack.push(Open { indent: line.indent, id, section, deeper: false, scope });
         }
         next
     }
 
     /// The statement a line stands below.
     fn place(&mut self, line: Line<'t>) -> NodeId {
-        if self.compiled.top.iter().any(|h| h.begins(line.text)) {
+        let held = self.stack.iter().any(|open| open.scope && open.indent < line.indent);
+        if !held && self.compiled.top.iter().any(|h| h.begins(line.text)) {
             self.stack.clear();
         } else if self.flat {
             while let Some(open) = self.stack.last() {
@@ -431,6 +439,7 @@ mod tests {
         Parameters {
             comments: list(&["!", ":"]),
             top: list(&["hostname", "interface *"]),
+            scopes: list(&["overlay"]),
             closers: list(&["exit-address-family", "exit"]),
             free_text: list(&["description", "access-list * remark"]),
             delimited: list(&["banner *"]),
@@ -491,9 +500,21 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_keeps_statements_of_the_top() {
+        assert_eq!(shape("overlay\n interface A\n  nameif x\ninterface B\n"), "overlay[interface A[nameif x]], interface B");
+    }
+
+    #[test]
     fn a_head_behind_blanks_keeps_the_lines_beside_it() {
-        assert_eq!(shape("interface A\n nameif x\n!\n interface B\n nameif y\n ip address z\n!\n"), "interface A[nameif x], interface B[nameif y, ip address z]");
-        assert_eq!(shape(" interface B\n  nameif y\n ip address z\n"), "interface B[nameif y], ip address z", "deeper lines show where the block ends");
+        assert_eq!(
+            shape("interface A\n nameif x\n!\n interface B\n nameif y\n ip address z\n!\n"),
+            "interface A[nameif x], interface B[nameif y, ip address z]"
+        );
+        assert_eq!(
+            shape(" interface B\n  nameif y\n ip address z\n"),
+            "interface B[nameif y], ip address z",
+            "deeper lines show where the block ends"
+        );
     }
 
     #[test]

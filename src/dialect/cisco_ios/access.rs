@@ -60,7 +60,13 @@ fn doors<'a>(export: &Export<'a>, lines: &[Line<'a>], device: &Device) -> Vec<Do
         if !local && listeners.is_empty() {
             continue;
         }
-        out.push(Door { name: line.name.clone(), span: line.node.span(), methods: line.methods.clone(), listeners, password: line.password() });
+        out.push(Door {
+            name: line.name.clone(),
+            span: line.node.span(),
+            methods: line.methods.clone(),
+            listeners,
+            password: line.password(),
+        });
     }
     let web: Vec<ListenerIx> = (0..)
         .map(ListenerIx)
@@ -117,7 +123,11 @@ fn users(export: &Export<'_>, doors: &[Door<'_>], device: &mut Device) {
         });
         names[at].1.push(node);
     }
-    let used = asks_local(doors);
+    let used = match export.may_lack("login_policy") {
+        // Lines that are not shown may ask them.
+        Some(why) if !asks_local(doors).value.is_true() => Fact::unknown(why.clone()),
+        _ => asks_local(doors),
+    };
     for (name, nodes) in names {
         let Some(first) = nodes.first().copied() else { continue };
         let has = |word: &str| nodes.iter().copied().find(|n| n.words_from(2).any(|w| w == word));
@@ -125,7 +135,7 @@ fn users(export: &Export<'_>, doors: &[Door<'_>], device: &mut Device) {
             let at = (2..n.len()).find(|ix| matches!(n.word(*ix), Some("secret" | "password")))?;
             Some((*n, at + 1))
         });
-        let kept = kept.last();
+        let kept = kept.reduce(|_, later| later);
         let anchor = kept.map_or(first, |(n, _)| n).span();
         let factory = match export.grammar.names("factory_users").iter().any(|f| f == name) {
             true => Fact::written(Factory::Name, anchor),
@@ -141,7 +151,10 @@ fn users(export: &Export<'_>, doors: &[Door<'_>], device: &mut Device) {
             live: Live::own(live.clone()),
             factory,
             renamable: export.product("username renamable", on_off),
-            sources: class.map_or_else(|| Limit::None(Origin::Written(anchor)), |n| Limit::Unknown(Why::at(WhyCode::Unmodelled, "access-class", vec![n.span()]))),
+            sources: class.map_or_else(
+                || Limit::None(Origin::Written(anchor)),
+                |n| Limit::Unknown(Why::at(WhyCode::Unmodelled, "access-class", vec![n.span()])),
+            ),
             expires: Fact::written(has("one-time").is_some(), anchor),
             expiry: None,
             used: used.clone(),
@@ -326,7 +339,8 @@ fn policies(export: &Export<'_>, lines: &[Line<'_>], device: &mut Device) {
     let minimum = |node: Node<'_>, at: usize| node.word(at).and_then(|w| w.parse::<i64>().ok()).map(|n| Fact::written(n, node.span()));
     let policy_minimum = block.and_then(|b| b.line(&["min-length"])).and_then(|n| minimum(n, 1));
     let own_minimum = length.and_then(|n| minimum(n, 3));
-    let kinds = block.map(|b| ["upper-case", "lower-case", "numeric-count", "special-case"].iter().filter(|w| b.line(&[w]).is_some()).count());
+    let kinds =
+        block.map(|b| ["upper-case", "lower-case", "numeric-count", "special-case"].iter().filter(|w| b.line(&[w]).is_some()).count());
     let enforced = match (length, common) {
         (Some(n), _) | (None, Some(n)) => Fact::written(true, n.span()),
         (None, None) => export.absent("security passwords min-length", "login_policy", |v| Some(v != "none")),
@@ -339,8 +353,10 @@ fn policies(export: &Export<'_>, lines: &[Line<'_>], device: &mut Device) {
         let written = line.block().line(&["exec-timeout"]);
         let no = line.block().no(&["exec-timeout"]);
         let idle_s = match (written, no) {
-            (Some(node), _) => timeout(node)
-                .map_or_else(|| Fact::unknown(Why::at(WhyCode::Ambiguous, "exec-timeout", vec![node.span()])), |s| Fact::written(s, node.span())),
+            (Some(node), _) => timeout(node).map_or_else(
+                || Fact::unknown(Why::at(WhyCode::Ambiguous, "exec-timeout", vec![node.span()])),
+                |s| Fact::written(s, node.span()),
+            ),
             (None, Some(node)) => Fact::written(NEVER, node.span()),
             (None, None) => export.default_at("line exec-timeout", Some(line.node.span()), |v| v.parse().ok()),
         };

@@ -95,7 +95,8 @@ fn concerns(svc: &SvcExpr, protocol: u8, port: u16) -> bool {
         SvcExpr::Any | SvcExpr::Object(_) | SvcExpr::Opaque(_) => true,
         SvcExpr::Nothing => false,
         SvcExpr::Term(t) => {
-            t.protocol.is_none_or(|p| p == protocol) && (t.dst_ports.is_empty() || t.dst_ports.iter().any(|(a, b)| (*a..=*b).contains(&port)))
+            t.protocol.is_none_or(|p| p == protocol)
+                && (t.dst_ports.is_empty() || t.dst_ports.iter().any(|(a, b)| (*a..=*b).contains(&port)))
         }
         SvcExpr::Union(parts) => parts.iter().any(|p| concerns(p, protocol, port)),
         SvcExpr::Not(inner) => !concerns(inner, protocol, port),
@@ -338,7 +339,8 @@ impl Cursor<'_, '_> {
                     let flags: Vec<&str> = self.node.words_from(self.at).take_while(|w| w.starts_with(['+', '-'])).collect();
                     self.at += flags.len();
                     let first = |f: &&str| f.starts_with('-') || *f == "+syn";
-                    let matches = if word == "match-all" { flags.iter().all(first) && !flags.contains(&"-syn") } else { flags.iter().any(first) };
+                    let matches =
+                        if word == "match-all" { flags.iter().all(first) && !flags.contains(&"-syn") } else { flags.iter().any(first) };
                     if !matches {
                         guards.push(Guard::Established(span));
                     }

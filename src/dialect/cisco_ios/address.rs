@@ -61,7 +61,10 @@ pub fn name(text: &str, span: Span) -> AddrExpr {
 
 /// Whether an IPv4 address is of a private range.
 pub fn is_private(address: Ipv4Addr) -> bool {
-    address.is_private() || address.is_link_local() || address.is_loopback() || address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64
+    address.is_private()
+        || address.is_link_local()
+        || address.is_loopback()
+        || address.octets()[0] == 100 && address.octets()[1] & 0xc0 == 64
 }
 
 /// The interface that a statement names from word `at` on, and the word after it. Type and number may be apart.

@@ -81,7 +81,9 @@ fn version_2(export: &Export<'_>) -> Fact<Vec<&'static str>> {
     let mut parts = Vec::new();
     for node in proposals {
         let block = Block(node);
-        for (word, name) in [("encryption", weak as fn(&str) -> Option<&'static str>), ("integrity", weak), ("prf", weak), ("group", weak_group)] {
+        for (word, name) in
+            [("encryption", weak as fn(&str) -> Option<&'static str>), ("integrity", weak), ("prf", weak), ("group", weak_group)]
+        {
             if let Some(line) = block.line(&[word]) {
                 parts.push(Fact::written(line.words_from(1).filter_map(name).collect(), line.span()));
             }
@@ -97,11 +99,7 @@ fn transforms(export: &Export<'_>, line: Option<Node<'_>>, at: Span) -> Fact<Vec
     let parts: Vec<Fact<Vec<&'static str>>> =
         sets.map(|set| Fact::written(set.words_from(4).filter_map(weak).collect(), set.span())).collect();
     if parts.is_empty() {
-        return Fact::unknown(crate::ir::fact::Why::at(
-            crate::ir::fact::WhyCode::Unresolved,
-            line.word_or_empty(2),
-            vec![line.span()],
-        ));
+        return Fact::unknown(crate::ir::fact::Why::at(crate::ir::fact::WhyCode::Unresolved, line.word_or_empty(2), vec![line.span()]));
     }
     join(parts)
 }

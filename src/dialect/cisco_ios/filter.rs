@@ -9,7 +9,8 @@ use super::{Export, Input, on_off};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin};
 use crate::ir::filter::{
-    AddrExpr, Attach, Family, Filter, FilterRole, Hook, ICMPV6, IfMatch, NatMatch, Pipeline, Rule, RuleLog, Stage, SvcExpr, SvcTerm, Verdict,
+    AddrExpr, Attach, Family, Filter, FilterRole, Hook, ICMPV6, IfMatch, NatMatch, Pipeline, Rule, RuleLog, Stage, SvcExpr, SvcTerm,
+    Verdict,
 };
 use crate::ir::interface::{InterfaceIx, InterfaceKind};
 use crate::ir::live::Live;
@@ -58,10 +59,8 @@ fn attach(export: &Export<'_>, uses: &[Use<'_>], device: &mut Device) {
         let kind = device.interfaces.get(u.on.0 as usize).map(|i| i.kind);
         matches!(kind, Some(InterfaceKind::Tunnel | InterfaceKind::RemoteAccess))
     };
-    let attached: Vec<Attach> = uses
-        .iter()
-        .map(|u| Attach { hook: u.hook, on: IfMatch::These(vec![u.on]), origin: Origin::Written(u.line.span()) })
-        .collect();
+    let attached: Vec<Attach> =
+        uses.iter().map(|u| Attach { hook: u.hook, on: IfMatch::These(vec![u.on]), origin: Origin::Written(u.line.span()) }).collect();
     let role = if uses.iter().all(from_vpn) { FilterRole::VpnExit } else { FilterRole::Packet };
     let end = |list: Option<&List>| match list {
         Some(list) if !list.rows.is_empty() => export.product("access-list end", |v| (v == "deny").then_some(Verdict::Drop)),

@@ -7,9 +7,7 @@ use super::acl::ports;
 use super::{Export, address};
 use crate::ir::Device;
 use crate::ir::fact::Fact;
-use crate::ir::filter::{
-    AddrExpr, AddrObject, AddrObjectIx, Opaque, OpaqueKind, SvcExpr, SvcObject, SvcObjectIx, SvcTerm, TCP, UDP,
-};
+use crate::ir::filter::{AddrExpr, AddrObject, AddrObjectIx, Opaque, OpaqueKind, SvcExpr, SvcObject, SvcObjectIx, SvcTerm, TCP, UDP};
 use crate::syntax::Node;
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -58,9 +58,8 @@ fn release(text: &str) -> Option<(String, Vec<u32>)> {
 pub fn header(export: &Export<'_>, input: &Input<'_>) -> Header {
     let text = input.tree.text();
     let mut header = Header::default();
-    let exact = |word: &str, span: Span| {
-        release(word).map(|(text, parts)| Version { text, parts, precision: Precision::Exact, span: Some(span) })
-    };
+    let exact =
+        |word: &str, span: Span| release(word).map(|(text, parts)| Version { text, parts, precision: Precision::Exact, span: Some(span) });
     for span in input.tree.comments.iter().take(60) {
         let line = span.slice(text).trim_start_matches(['!', ' ']);
         header.xe |= line.contains("IOS XE") || line.contains("IOS-XE");

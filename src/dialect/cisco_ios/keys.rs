@@ -58,7 +58,8 @@ impl Keys {
         };
         for node in export.lines(&["crypto", "isakmp", "key"]) {
             let value = value_at(node, 3);
-            let peer = (node.word(value + 1) == Some("address")).then(|| if node.word(value + 2) == Some("ipv6") { value + 3 } else { value + 2 });
+            let peer =
+                (node.word(value + 1) == Some("address")).then(|| if node.word(value + 2) == Some("ipv6") { value + 3 } else { value + 2 });
             add(node, 3, format!("peer {}", node.word_or_empty(value + 2)), false, None, peer.and_then(|at| peers(node, at)));
         }
         for ring in export.lines(&["crypto", "keyring"]) {
@@ -130,7 +131,8 @@ pub fn proof(export: &Export<'_>, keys: &Keys, block: Option<Node<'_>>, peer: Op
         return Proof { auth: Fact::unknown(why), aggressive: Fact::written(false, line.span()), secret: None };
     }
     let own = block.and_then(|b| Block(b).line(&["set", "isakmp-profile"]));
-    let ring = own.and_then(|n| export.line(&["crypto", "isakmp", "profile", n.word_or_empty(2)])).and_then(|p| Block(p).line(&["keyring"]));
+    let ring =
+        own.and_then(|n| export.line(&["crypto", "isakmp", "profile", n.word_or_empty(2)])).and_then(|p| Block(p).line(&["keyring"]));
     let found = match ring {
         Some(line) => keys.find(false, line.word(1).filter(|w| *w != "default"), peer),
         None => keys.find(false, None, peer),
@@ -187,9 +189,5 @@ fn proof_2(export: &Export<'_>, keys: &Keys, profile: Node<'_>, peer: Option<IpA
         None => export.default_at("crypto ikev2 profile authentication", Some(profile.span()), |_| None),
     };
     let uses_key = weakest.is_some_and(|(k, _)| k == TunnelAuth::GroupPsk);
-    Proof {
-        auth,
-        aggressive: Fact::written(false, profile.span()),
-        secret: key.filter(|_| uses_key).map(|k| k.secret),
-    }
+    Proof { auth, aggressive: Fact::written(false, profile.span()), secret: key.filter(|_| uses_key).map(|k| k.secret) }
 }

@@ -75,10 +75,8 @@ pub fn read<'a>(export: &Export<'a>) -> Vec<Line<'a>> {
 /// What a block says, its own password left out.
 fn words(node: Node<'_>) -> Vec<String> {
     let password = |n: &Node<'_>| n.word(0) == Some("password");
-    let mut all: Vec<String> = node
-        .children()
-        .map(|n| if password(&n) { "password".to_owned() } else { n.words_from(0).collect::<Vec<_>>().join(" ") })
-        .collect();
+    let mut all: Vec<String> =
+        node.children().map(|n| if password(&n) { "password".to_owned() } else { n.words_from(0).collect::<Vec<_>>().join(" ") }).collect();
     all.sort();
     all
 }

@@ -9,9 +9,7 @@ use super::vpn::Plan;
 use super::{Block, Export};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin};
-use crate::ir::filter::{
-    Attach, ESP, Family, Filter, FilterRole, GRE, Hook, ICMP, ICMPV6, IfMatch, SvcExpr, SvcTerm, TCP, UDP, Verdict,
-};
+use crate::ir::filter::{Attach, ESP, Family, Filter, FilterRole, GRE, Hook, ICMP, ICMPV6, IfMatch, SvcExpr, SvcTerm, TCP, UDP, Verdict};
 use crate::ir::interface::{InterfaceIx, InterfaceKind};
 use crate::ir::listener::{Binding, Limit, Listener, Plane, Reach};
 use crate::ir::live::{LinkKind, Live};
@@ -77,7 +75,10 @@ fn vpn(export: &Export<'_>, plan: &Plan<'_>) -> Vec<Listener> {
         Some(why) => Fact::unknown(why.clone()),
         None => Fact::known(false, Origin::inferred(key, [export.evidence()])),
     };
-    let used = plan.ipsec.iter().map(|(span, live)| Fact { value: live.value.clone(), origin: Origin::all([Origin::Written(*span), live.origin.clone()]) });
+    let used = plan
+        .ipsec
+        .iter()
+        .map(|(span, live)| Fact { value: live.value.clone(), origin: Origin::all([Origin::Written(*span), live.origin.clone()]) });
     let used = used.reduce(|a, b| if a.value.is_true() { a } else { a.or(&b) }).unwrap_or_else(|| nobody("no_tunnel_uses_it"));
     let span = plan.ipsec.first().map(|(span, _)| *span);
     for (service, terms) in [("ike", vec![udp(500), udp(4500)]), ("esp", vec![SvcTerm::protocol(ESP)])] {
@@ -122,7 +123,8 @@ fn infrastructure(export: &Export<'_>) -> Vec<Listener> {
         };
         out.push(base("ntp", Plane::Infrastructure, vec![udp(123)], Live::own(own), Some(line.span())));
     }
-    let echo = |protocol, kind| SvcTerm { protocol: Some(protocol), src_ports: Vec::new(), dst_ports: Vec::new(), icmp: Some((kind, None)) };
+    let echo =
+        |protocol, kind| SvcTerm { protocol: Some(protocol), src_ports: Vec::new(), dst_ports: Vec::new(), icmp: Some((kind, None)) };
     let answers = export.product("icmp echo reply", super::on_off);
     out.push(base("ping", Plane::Infrastructure, vec![echo(ICMP, 8), echo(ICMPV6, 128)], Live::own(answers), None));
     out.extend(small(export));
@@ -187,7 +189,7 @@ fn controlled(export: &Export<'_>, device: &mut Device) {
         let mut rules = Vec::new();
         for word in export.grammar.names("allow_services") {
             let (name, ports) = word.split_once(' ').unwrap_or((word, ""));
-            let row = rows.iter().copied().filter(|n| n.word(n.len().saturating_sub(1)) == Some(name)).last();
+            let row = rows.iter().copied().rfind(|n| n.word(n.len().saturating_sub(1)) == Some(name));
             let on = match (all, row) {
                 (Some(line), _) => Fact::written(true, line.span()),
                 (None, Some(line)) => Fact::written(line.word(0) != Some("no"), line.span()),

@@ -68,7 +68,15 @@ pub fn terminals(export: &Export<'_>, lines: &[Line<'_>], undefined: &mut Vec<Un
         let accepted: Fact<Vec<&str>> = match input {
             Some(node) => Fact::written(node.words_from(2).collect(), node.span()),
             None => {
-                let words = |v: &str| Some(if v == "all" { vec!["all"] } else if v == "ssh" { vec!["ssh"] } else { vec!["none"] });
+                let words = |v: &str| {
+                    Some(if v == "all" {
+                        vec!["all"]
+                    } else if v == "ssh" {
+                        vec!["ssh"]
+                    } else {
+                        vec!["none"]
+                    })
+                };
                 export.default_at("line vty transport input", Some(line.node.span()), words)
             }
         };
@@ -77,7 +85,8 @@ pub fn terminals(export: &Export<'_>, lines: &[Line<'_>], undefined: &mut Vec<Un
         let by_line_password = line.methods.map(|m| m.first() != Some(&super::aaa::Method::Line));
         for (service, number) in [("ssh", 22), ("telnet", 23)] {
             let takes = accepted.map(|w| w.iter().any(|x| *x == service || *x == "all"));
-            let word = input.and_then(|n| (2..n.len()).find(|ix| n.word(*ix).is_some_and(|w| w == service || w == "all")).map(|ix| n.word_span(ix)));
+            let word = input
+                .and_then(|n| (2..n.len()).find(|ix| n.word(*ix).is_some_and(|w| w == service || w == "all")).map(|ix| n.word_span(ix)));
             let span = word.or(input.map(|n| n.span())).unwrap_or_else(|| line.node.span());
             let mut live = Live::own(Fact { value: takes.value, origin: word.map_or(takes.origin, Origin::Written) });
             if !logs_in.value.is_true() {
@@ -143,7 +152,11 @@ fn algorithms(export: &Export<'_>) -> Ssh {
         Some((some, only, span)) => Ssh { v1, weak_only: Fact::written(only, span), weak_offered: Fact::written(some, span) },
         None => {
             let weak = |v: &str| Some(v == "weak");
-            Ssh { v1, weak_only: export.product("ip ssh weak only", on_off), weak_offered: export.absent("ip ssh server algorithm", "crypto", weak) }
+            Ssh {
+                v1,
+                weak_only: export.product("ip ssh weak only", on_off),
+                weak_offered: export.absent("ip ssh server algorithm", "crypto", weak),
+            }
         }
     }
 }
@@ -219,12 +232,15 @@ pub fn netconf(export: &Export<'_>, undefined: &mut Vec<Undefined>) -> Vec<Liste
 /// File servers, and the protocol that configures switches.
 pub fn files(export: &Export<'_>) -> Vec<Listener> {
     let mut out = Vec::new();
-    for (words, service, protocol, number) in
-        [(&["ftp-server", "enable"][..], "ftp", TCP, 21), (&["tftp-server"][..], "tftp", UDP, 69), (&["vstack"][..], "vendor_management", TCP, 4786)]
-    {
+    for (words, service, protocol, number) in [
+        (&["ftp-server", "enable"][..], "ftp", TCP, 21),
+        (&["tftp-server"][..], "tftp", UDP, 69),
+        (&["vstack"][..], "vendor_management", TCP, 4786),
+    ] {
         let Some(node) = export.line(words) else { continue };
         let live = Live::own(Fact::written(true, node.span()));
-        let mut listener = base(service, Plane::Management, vec![SvcTerm::ports(protocol, vec![(number, number)])], live, Some(node.span()));
+        let mut listener =
+            base(service, Plane::Management, vec![SvcTerm::ports(protocol, vec![(number, number)])], live, Some(node.span()));
         listener.cleartext = Fact::written(service != "vendor_management", node.span());
         out.push(listener);
     }
@@ -330,10 +346,10 @@ pub fn controlled<'a>(export: &Export<'a>) -> Vec<(crate::ir::interface::Interfa
         for interface in Block(node).lines(&["interface"]) {
             let named = super::address::interface_name(interface, 1).and_then(|(n, _)| export.ports.named(&n));
             let (Some(ix), Some(tunnel)) = (named, Block(interface).line(&["tunnel-interface"])) else { continue };
-            let rows = tunnel.children().filter(|n| n.starts(&["allow-service"]) || n.starts(&["no", "allow-service"])).map(Node::read).collect();
+            let rows =
+                tunnel.children().filter(|n| n.starts(&["allow-service"]) || n.starts(&["no", "allow-service"])).map(Node::read).collect();
             out.push((ix, tunnel, rows));
         }
     }
     out
 }
-

@@ -126,7 +126,7 @@ impl<'a> Export<'a> {
     pub fn no(&self, words: &[&str]) -> Option<Node<'a>> {
         let first = words.first().copied().unwrap_or("");
         let taken_back = |n: &&Node<'a>| words.iter().enumerate().all(|(ix, w)| n.word(ix + 1) == Some(w));
-        self.nos.get(first).into_iter().flatten().filter(taken_back).copied().map(Node::read).last()
+        self.nos.get(first).into_iter().flatten().filter(taken_back).copied().map(Node::read).reduce(|_, later| later)
     }
 
     /// A switch of the box, if a line speaks of it.
@@ -249,7 +249,7 @@ fn lower(input: &Input<'_>) -> Vec<Device> {
     access::fill(&export, &lines, &mut device);
     tunnel::fill(&export, &plan, &mut device);
     remote::fill(&export, &plan, &mut device);
-    system::fill(&export, &mut device);
+    system::fill(&export, &plan, &mut device);
     filter::names(&export, input, &mut device);
     vec![device]
 }

@@ -25,7 +25,8 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
                 device.nat.rules.extend(rule);
             }
             Some("list" | "route-map") => {
-                let named = (at..node.len()).find(|ix| node.word(*ix) == Some("interface")).and_then(|ix| address::interface_name(node, ix + 1));
+                let named =
+                    (at..node.len()).find(|ix| node.word(*ix) == Some("interface")).and_then(|ix| address::interface_name(node, ix + 1));
                 let on: Vec<InterfaceIx> = match named.and_then(|(name, _)| export.ports.named(&name)) {
                     Some(ix) => vec![ix],
                     None => outside.clone(),

@@ -112,7 +112,13 @@ impl<'a> Context<'_, 'a> {
         self.export.lines(&["crypto", "ikev2", "client", "flexvpn"]).find(drives)
     }
 
-    fn peer(&self, destination: Option<Node<'a>>, client: Option<Node<'a>>, hub: bool, block: Block<'a>) -> (Peer, Option<std::net::IpAddr>) {
+    fn peer(
+        &self,
+        destination: Option<Node<'a>>,
+        client: Option<Node<'a>>,
+        hub: bool,
+        block: Block<'a>,
+    ) -> (Peer, Option<std::net::IpAddr>) {
         if let Some(node) = client {
             return peer(Block(node).line(&["peer"]), 2);
         }
@@ -145,9 +151,10 @@ impl<'a> Context<'_, 'a> {
             list.is_some_and(|l| l.rows.iter().any(|r| r.permit.get() == Some(&true) && gre(&r.svc)))
         };
         match self.plan.maps.iter().find(wraps) {
-            Some(entry) => {
-                Fact::known(true, Origin::inferred("gre_in_crypto_map", [Origin::Written(port.node.span()), Origin::Written(entry.node.span())]))
-            }
+            Some(entry) => Fact::known(
+                true,
+                Origin::inferred("gre_in_crypto_map", [Origin::Written(port.node.span()), Origin::Written(entry.node.span())]),
+            ),
             None => Fact::written(false, port.node.span()),
         }
     }

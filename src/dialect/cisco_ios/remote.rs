@@ -111,7 +111,6 @@ fn number(line: Option<Node<'_>>, at: usize) -> Option<Fact<i64>> {
 /// Client groups of IKEv1: dynamic crypto maps that take users, profiles with a virtual template, and IKEv2 with EAP.
 pub fn fill_isakmp(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) {
     let groups: Vec<Node<'_>> = export.lines(&["crypto", "isakmp", "client", "configuration", "group"]).collect();
-    let dials = export.lines(&["vpdn-group"]).any(|g| Block(g).line(&["accept-dialin"]).is_some());
     let map = plan.maps.iter().find(|m| m.is_dynamic && takes_users(export, m));
     let profile = export.lines(&["crypto", "isakmp", "profile"]).find(|p| Block(*p).line(&["match", "identity", "group"]).is_some());
     for group in groups {
@@ -159,9 +158,7 @@ pub fn fill_isakmp(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) {
         let common = export.line(&["crypto", "ipsec", "security-association", "idle-time"]);
         access.idle_s = number(idle, 3).or_else(|| number(common, 4)).unwrap_or(access.idle_s);
         access.crypto = Some(algorithm::crypto(export, entry, false, group.span()));
-        if !dials || map.is_none() {
-            device.remote_access.items.push(access);
-        }
+        device.remote_access.items.push(access);
     }
     for profile in export.lines(&["crypto", "ikev2", "profile"]) {
         eap(export, profile, device);
@@ -180,7 +177,8 @@ fn eap(export: &Export<'_>, profile: Node<'_>, device: &mut Device) {
     let value = live.value();
     let mut access = plain(export, format!("IKEv2 {}", profile.word_or_empty(3)), "ikev2", profile.span(), live);
     access.listeners = listeners(device, &["ike", "esp"]);
-    let certificate = line.words_from(3).any(|w| w == "cert-request").then(|| factor(FactorKind::ClientCert, Fact::written(true, line.span())));
+    let certificate =
+        line.words_from(3).any(|w| w == "cert-request").then(|| factor(FactorKind::ClientCert, Fact::written(true, line.span())));
     let beside: Vec<Factor> = certificate.into_iter().collect();
     let named = block.lines(&["aaa", "authentication"]).last().and_then(|n| n.word(n.len().saturating_sub(1)).map(|w| (w, n.span())));
     let found = named.and_then(|(name, at)| list(export, name).map(|(m, _)| paths(device, &m, at, &value, &beside)));
@@ -217,9 +215,9 @@ fn ssl(export: &Export<'_>, gateway: &SslGateway<'_>, device: &Device) -> Remote
     let block = Block(context);
     let login = block.line(&["aaa", "authentication", "list"]).map(|n| (n, 3));
     let login = login.or_else(|| block.line(&["aaa", "authentication", "user-pass", "list"]).map(|n| (n, 4)));
-    let certificate = block.line(&["authentication", "certificate"]).or_else(|| {
-        block.lines(&["authentication", "remote"]).find(|n| n.words_from(2).any(|w| w == "rsa-sig"))
-    });
+    let certificate = block
+        .line(&["authentication", "certificate"])
+        .or_else(|| block.lines(&["authentication", "remote"]).find(|n| n.words_from(2).any(|w| w == "rsa-sig")));
     let beside: Vec<Factor> = certificate.map(|n| factor(FactorKind::ClientCert, Fact::written(true, n.span()))).into_iter().collect();
     let found = match (login, certificate) {
         (Some((line, at)), _) => list(export, line.word_or_empty(at)).map(|(m, _)| paths(device, &m, line.span(), &value, &beside)),
@@ -239,7 +237,8 @@ fn ssl(export: &Export<'_>, gateway: &SslGateway<'_>, device: &Device) -> Remote
     };
     access.paths = path_list(export, found, context.span());
     let policies: Vec<Node<'_>> = block.lines(&["policy", "group"]).collect();
-    let timers = |what: &str| policies.iter().filter_map(|p| number(Block(*p).line(&["timeout", what]), 2)).max_by_key(|f| f.get().copied());
+    let timers =
+        |what: &str| policies.iter().filter_map(|p| number(Block(*p).line(&["timeout", what]), 2)).max_by_key(|f| f.get().copied());
     let parse = |v: &str| v.parse().ok();
     access.idle_s = timers("idle").unwrap_or_else(|| export.default_at("webvpn timeout idle", Some(context.span()), parse));
     access.session_s = timers("session").unwrap_or_else(|| export.default_at("webvpn timeout session", Some(context.span()), parse));
@@ -276,7 +275,8 @@ fn dial_in(export: &Export<'_>, plan: &Plan<'_>, dial: &DialIn<'_>, device: &Dev
     if let Some(port) = port {
         let block = port.block();
         access.idle_s = number(block.line(&["ppp", "timeout", "idle"]), 3).unwrap_or(access.idle_s);
-        access.session_s = number(block.line(&["timeout", "absolute"]), 2).map(|f| f.map(|m| m.saturating_mul(60))).unwrap_or(access.session_s);
+        access.session_s =
+            number(block.line(&["timeout", "absolute"]), 2).map(|f| f.map(|m| m.saturating_mul(60))).unwrap_or(access.session_s);
         if let Some(line) = block.line(&["peer", "default", "ip", "address", "pool"]) {
             access.pool = pool(export, line.word_or_empty(5), line.span());
         }

@@ -51,7 +51,8 @@ pub fn interior(export: &Export<'_>) -> Vec<Place> {
     }
     for (ix, port) in export.ports.iter() {
         let block = port.block();
-        let own = ["ospf", "ospfv3", "router", "rip", "eigrp"].iter().find_map(|w| block.line(&["ip", w]).or_else(|| block.line(&["ipv6", w])));
+        let own =
+            ["ospf", "ospfv3", "router", "rip", "eigrp"].iter().find_map(|w| block.line(&["ip", w]).or_else(|| block.line(&["ipv6", w])));
         let speaks = |line: &Node<'_>| match line.word(1) {
             Some("router") => true,
             // Timers and costs alone start nothing.
@@ -217,7 +218,9 @@ pub fn dhcp_scopes(export: &Export<'_>) -> Vec<Place> {
     for pool in export.lines(&["ip", "dhcp", "pool"]) {
         let Some(line) = Block(pool).line(&["network"]) else { continue };
         let Some(net) = address::v4_net(line.word_or_empty(1), line.word_or_empty(2)) else { continue };
-        let serves = |ports: &Ports<'_>| ports.iter().filter(|(_, p)| p.nets.iter().any(|n| net.contains(n.addr))).map(|(ix, _)| ix).collect::<Vec<_>>();
+        let serves = |ports: &Ports<'_>| {
+            ports.iter().filter(|(_, p)| p.nets.iter().any(|n| net.contains(n.addr))).map(|(ix, _)| ix).collect::<Vec<_>>()
+        };
         out.extend(serves(&export.ports).into_iter().map(|ix| (ix, line.span())));
     }
     out

@@ -71,7 +71,14 @@ pub fn add(device: &mut Device, secret: Secret) -> SecretIx {
 }
 
 /// A secret of this dialect: no second factor beside it, nothing rotates it.
-pub fn secret(export: &Export<'_>, used_for: SecretUse, owner: &str, span: Span, stored: (Storage, SecretValue), live: Fact<bool>) -> Secret {
+pub fn secret(
+    export: &Export<'_>,
+    used_for: SecretUse,
+    owner: &str,
+    span: Span,
+    stored: (Storage, SecretValue),
+    live: Fact<bool>,
+) -> Secret {
     Secret {
         used_for,
         owner: owner.to_owned(),

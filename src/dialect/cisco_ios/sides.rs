@@ -16,7 +16,8 @@ use SignStrength::{Medium, Strong, Weak};
 fn word_side(export: &Export<'_>, name: &str) -> Option<SidePointer> {
     let lower = name.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    let one_of = |list: &str| export.grammar.names(list).iter().any(|w| parts.iter().any(|p| p == w || w.len() > 4 && p.contains(w.as_str())));
+    let one_of =
+        |list: &str| export.grammar.names(list).iter().any(|w| parts.iter().any(|p| p == w || w.len() > 4 && p.contains(w.as_str())));
     if one_of("outside_words") {
         Some(Untrusted)
     } else if one_of("inside_words") {

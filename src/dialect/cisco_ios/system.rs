@@ -4,6 +4,7 @@
 
 use super::management::communities;
 use super::secret::{add, secret, shared, stored};
+use super::vpn::Plan;
 use super::{Block, Export, address, on_off};
 use crate::ir::Device;
 use crate::ir::account::{Account, AccountIx, AccountKind, AuthServer, Direction, Factory, SecretUse};
@@ -16,9 +17,9 @@ use crate::source::Span;
 use crate::syntax::Node;
 
 /// Fills what belongs to the box as a whole.
-pub fn fill(export: &Export<'_>, device: &mut Device) {
+pub fn fill(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) {
     snmp(export, device);
-    device.logging = Some(logging(export));
+    device.logging = Some(logging(export, plan));
     device.clock = Some(export.list("time", clock(export)));
     device.update = Some(UpdatePolicy { can: export.product("automatic update", on_off), on: export.product("automatic update", on_off) });
     servers(export, device);
@@ -26,7 +27,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
     others(export, device);
 }
 
-fn logging(export: &Export<'_>) -> Logging {
+fn logging(export: &Export<'_>, plan: &Plan<'_>) -> Logging {
     let on = export.switch(&["logging", "on"], "logging");
     let mut targets = Vec::new();
     for node in export.lines(&["logging"]) {
@@ -54,7 +55,13 @@ fn logging(export: &Export<'_>) -> Logging {
     if let Some(no) = export.no(&["logging", "trap"]) {
         targets.iter_mut().for_each(|t| t.live = t.live.and(&Fact::written(false, no.span())));
     }
-    let events = |key: &str| on.and(&export.product(key, on_off));
+    let written = |lines: &[&[&str]]| lines.iter().find_map(|words| export.line(words)).map(|n| Fact::written(true, n.span()));
+    let logins = written(&[&["login", "on-success", "log"], &["login", "on-failure", "log"], &["aaa", "accounting", "exec"]]);
+    let sessions = written(&[&["crypto", "logging", "session"], &["crypto", "logging", "ezvpn"], &["vpdn", "logging"]]);
+    let has_vpn = !plan.ipsec.is_empty() || !plan.dial_in.is_empty() || !plan.ssl.is_empty();
+    let no_vpn = || Fact::known(true, Origin::inferred("no_tunnel_uses_it", [export.evidence()]));
+    let vpn_events = if has_vpn { sessions.unwrap_or_else(|| export.absent("logging vpn events", "logging", on_off)) } else { no_vpn() };
+    let admin_events = logins.unwrap_or_else(|| export.absent("logging login events", "logging", on_off));
     let mut targets = export.list("logging", targets);
     // Lines about other places of logs are where a host would stand.
     if let (Rest::Complete(origin), Some(line)) = (&targets.rest, export.line(&["logging"])) {
@@ -62,8 +69,8 @@ fn logging(export: &Export<'_>) -> Logging {
     }
     Logging {
         span: export.line(&["logging"]).map(|n| n.span()).or(export.head),
-        vpn_events: events("logging vpn events"),
-        admin_events: events("logging login events"),
+        vpn_events: on.and(&vpn_events),
+        admin_events: on.and(&admin_events),
         per_rule: export.product("access-list log", on_off),
         targets,
         on,
@@ -294,4 +301,3 @@ fn others(export: &Export<'_>, device: &mut Device) {
         shared(export, used_for, owner, line, at, Direction::Presents, device);
     }
 }
-

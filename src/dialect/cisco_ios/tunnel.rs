@@ -42,7 +42,8 @@ pub fn fill(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) {
 pub fn takes_users(export: &Export<'_>, entry: &MapEntry<'_>) -> bool {
     let client = export.lines(&["crypto", "map", entry.name]).any(|n| matches!(n.word(3), Some("client" | "isakmp")));
     let profile = entry.dynamic.iter().any(|d| Block(*d).line(&["set", "isakmp-profile"]).is_some());
-    client || profile && export.lines(&["crypto", "isakmp", "client", "configuration", "group"]).next().is_some()
+    client
+        || profile && export.lines(&["crypto", "isakmp", "client", "configuration", "group"]).next().is_some()
         || export.lines(&["vpdn-group"]).any(|g| Block(g).line(&["accept-dialin"]).is_some())
 }
 
@@ -223,7 +224,8 @@ fn clients(export: &Export<'_>, device: &mut Device) -> Vec<Tunnel> {
             None => Fact::written(TunnelRole::ClientOut, mode.map_or(node.span(), |n| n.span())),
         };
         let group = block.line(&["group"]).filter(|n| n.word(3) == Some("key"));
-        let psk = group.map(|n| shared(export, SecretUse::IkePsk, &format!("group {}", n.word_or_empty(1)), n, 4, Direction::Presents, device));
+        let psk =
+            group.map(|n| shared(export, SecretUse::IkePsk, &format!("group {}", n.word_or_empty(1)), n, 4, Direction::Presents, device));
         if let Some(line) = block.line(&["username"]).filter(|n| n.word(2) == Some("password")) {
             shared(export, SecretUse::Other, line.word_or_empty(1), line, 3, Direction::Presents, device);
         }

@@ -183,7 +183,8 @@ fn ssl_gateways<'a>(export: &Export<'a>) -> Vec<SslGateway<'a>> {
     for node in export.lines(&["crypto", "ssl", "profile"]) {
         let block = Block(node);
         let policy = block.line(&["match", "policy"]).and_then(|n| export.line(&["crypto", "ssl", "policy", n.word_or_empty(2)]));
-        let address = policy.and_then(|p| Block(p).line(&["ip", "address", "local"]).or_else(|| Block(p).line(&["ip", "interface", "local"])));
+        let address =
+            policy.and_then(|p| Block(p).line(&["ip", "address", "local"]).or_else(|| Block(p).line(&["ip", "interface", "local"])));
         let number = address.and_then(|n| {
             let at = (2..n.len()).find(|ix| n.word(*ix) == Some("port"))?;
             n.word(at + 1)?.parse().ok()

@@ -9,8 +9,8 @@ use super::{Block, Export, acl};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{
-    AddrExpr, Attach, Family, Filter, FilterRole, Guard, Hook, ICMP, ICMPV6, IfMatch, Opaque, OpaqueKind, Rule, RuleLog, SvcExpr, SvcTerm, TCP,
-    UDP, Verdict,
+    AddrExpr, Attach, Family, Filter, FilterRole, Guard, Hook, ICMP, ICMPV6, IfMatch, Opaque, OpaqueKind, Rule, RuleLog, SvcExpr, SvcTerm,
+    TCP, UDP, Verdict,
 };
 use crate::ir::interface::{InterfaceIx, Zone, ZoneIx};
 use crate::ir::live::Live;
@@ -262,9 +262,7 @@ fn protocol_terms(export: &Export<'_>, name: &str, line: Node<'_>) -> Vec<Term> 
             match (own.is_empty(), built_in) {
                 (false, _) => SvcExpr::Union(own),
                 (true, Some(svc)) => svc,
-                (true, None) => {
-                    SvcExpr::Opaque(Opaque { kind: OpaqueKind::Unmodelled, text: name.to_owned(), span: line.word_span(2) })
-                }
+                (true, None) => SvcExpr::Opaque(Opaque { kind: OpaqueKind::Unmodelled, text: name.to_owned(), span: line.word_span(2) }),
             }
         }
     };
