@@ -16,7 +16,7 @@ use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reac
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
 use crate::ir::record::{Record, Step, Witness};
 use crate::ir::schema;
-use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, class, service};
+use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, service};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -138,6 +138,10 @@ pub struct Engine<'a> {
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
     ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
+    /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
+    pub(super) further_inside: std::cell::Cell<bool>,
+    /// Networks of trusted interfaces, once somebody asked.
+    pub(super) inside: std::cell::OnceCell<AddrSet>,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -152,6 +156,8 @@ impl<'a> Engine<'a> {
             compiled: RefCell::default(),
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
+            further_inside: std::cell::Cell::new(false),
+            inside: std::cell::OnceCell::new(),
         }
     }
 
@@ -359,37 +365,23 @@ impl<'a> Engine<'a> {
         self.cx.device().interfaces.get(ix.0 as usize).map(|i| i.name.clone()).unwrap_or_default()
     }
 
-    /// Sources that may stand outside an interface.
-    pub fn outside(&self, ingress: InterfaceIx, v6: bool) -> AddrSet {
-        let (public, unicast) = if v6 { (class::public_v6(), class::unicast_v6()) } else { (class::public_v4(), class::unicast_v4()) };
-        let Some(side) = self.cx.side(ingress) else { return unicast };
-        match side.side.get() {
-            Some(SidePointer::Untrusted) if side.outside == "internet" => public,
-            Some(SidePointer::Trusted) => {
-                let behind = self.cx.device().routed.iter().filter(|(ix, _)| *ix == ingress);
-                let behind: Vec<AddrSet> = behind.filter_map(|(_, n)| AddrSet::prefix(n.addr, n.prefix)).collect();
-                let nets = self.resolver.networks(&[ingress]).lo;
-                let own = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-                if own.is_empty() { unicast } else { own.union(&AddrSet::union_of(&behind)).intersection(&unicast) }
-            }
-            _ => {
-                // Anything that is not the facility's own.
-                let trusted: Vec<InterfaceIx> = (0..self.cx.sides.len() as u32)
-                    .map(InterfaceIx)
-                    .filter(|ix| self.cx.sides[ix.0 as usize].trusted().value.is_true())
-                    .collect();
-                unicast.difference(&self.resolver.networks(&trusted).lo)
-            }
-        }
-    }
-
     /// Every listener seen from every interface of its device.
     pub fn exposures(&self) -> Vec<Exposure> {
         let device = self.cx.device();
         let mut all = Vec::new();
         for (l, listener) in device.listeners.iter().enumerate() {
             for i in 0..device.interfaces.len() as u32 {
-                all.push(self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i)));
+                let mut one = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                // Whom the attached networks cannot hold may stand further inside.
+                if bounds(&one.class).0 == Class::None && one.side.trusted().value.is_true() && !one.live.value.is_false() {
+                    self.further_inside.set(true);
+                    let further = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                    self.further_inside.set(false);
+                    if bounds(&further.class).0 > Class::None {
+                        one = further;
+                    }
+                }
+                all.push(one);
             }
         }
         all
@@ -501,14 +493,18 @@ impl<'a> Engine<'a> {
         let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
         let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
         let mut ways = Vec::new();
-        let outside = self.outside(ingress, v6);
-        let public =
-            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         let mut own = trust::own_addresses(target, v6);
         if v6 && own.is_empty() {
             // IPv6 is on or may be on; the address comes from the network.
             own.push(None);
         }
+        // A port without an address: nothing to compute, and large switches have thousands of them.
+        if own.is_empty() && device.nat.rules.is_empty() {
+            return ways;
+        }
+        let outside = self.outside(ingress, v6);
+        let public =
+            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         own.sort();
         own.dedup();
         let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);
@@ -563,7 +559,7 @@ impl<'a> Engine<'a> {
     /// Takes out what a translation leads elsewhere before the box sees it.
     fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
         let device = self.cx.device();
-        if !matches!(device.pipeline.to_box.first(), Some(Stage::DestNat)) {
+        if !device.pipeline.to_box.iter().any(|s| matches!(s, Stage::DestNat)) {
             return;
         }
         for rule in &device.nat.rules {
@@ -643,14 +639,15 @@ impl<'a> Engine<'a> {
         let outside = self.outside(ingress, false);
         let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
         let dst = self.resolver.addresses(to).hi;
-        let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
+        let target = Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() };
+        let (mut flow, stages) = self.translate(&self.cx.device().pipeline.to_box, rule, ingress, target, false)?;
         if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
             flow.doubt(live.value.why().cloned());
         }
         flow.origins.push(Origin::Written(rule.span));
         flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
         flow.to_box = true;
-        self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
+        self.run(&mut flow, stages, ingress, None, Some(n));
         Some(flow)
     }
 

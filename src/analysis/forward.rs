@@ -6,12 +6,12 @@ use super::flow::Flow;
 use super::resolve;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Hook, Stage, SvcTerm, Verdict};
+use crate::ir::filter::{AddrExpr, Hook, Stage, Verdict};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule};
 use crate::ir::record::{Record, Step};
 use crate::ir::schema;
-use crate::packet::{AddrSet, Assignment, Class, Intervals, PacketSet, Product, Side, Variable, class, service};
+use crate::packet::{AddrSet, Assignment, Class, Intervals, Product, Side, Variable, class, service};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -194,25 +194,21 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     let v6 = rule.family == crate::ir::filter::Family::V6;
     let outside = engine.outside(ingress, v6);
     let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
-    let inside = rule.to.get().and_then(hidden_text).or_else(|| to.as_ref().map(addresses_text)).unwrap_or_default();
     if live.value.is_false() {
         return;
     }
-    let to = to.unwrap_or_else(AddrSet::any);
-    let sources = outside.intersection(&src);
-    let stages = &cx.device().pipeline.through;
-    let (before, after) = stages.split_at(stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0));
-    let egress = egress_of(cx, engine, rule);
-    let flow = if before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
-        before_translation(engine, rule, sources, ingress, before, v6, &to)
-    } else {
-        engine.start(Product { src: sources, dst: to, svc: without_messages(&exposure::after_ports(rule)), ..Product::any() }, v6)
+    let inside = rule.to.get().and_then(hidden_text).or_else(|| to.as_ref().map(addresses_text)).unwrap_or_default();
+    let target = Product {
+        src: outside.intersection(&src),
+        dst: to.unwrap_or_else(AddrSet::any),
+        svc: without_messages(&exposure::after_ports(rule)),
+        ..Product::any()
     };
-    let Some(mut flow) = flow else { return };
+    let Some((mut flow, stages)) = engine.translate(&cx.device().pipeline.through, rule, ingress, target, v6) else { return };
     if rule.ingress.covers(ingress).is_none() {
         flow.doubt(None);
     }
-    engine.run(&mut flow, after, ingress, egress, Some(n));
+    engine.run(&mut flow, stages, ingress, egress_of(cx, engine, rule), Some(n));
     let svc = services(engine, &flow, &outside);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
@@ -228,71 +224,6 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
         v6,
     };
     add(cx, engine, sheet, ingress, found);
-}
-
-/// What filters that decide before the translation leave of the packets it acts on, translated.
-fn before_translation(
-    engine: &Engine<'_>,
-    rule: &NatRule,
-    src: AddrSet,
-    ingress: InterfaceIx,
-    stages: &[Stage],
-    v6: bool,
-    to: &AddrSet,
-) -> Option<Flow> {
-    let original = rule.orig_dst.get().map(|e| engine.resolver.addresses(e));
-    let dst = original.as_ref().map_or_else(AddrSet::any, |o| o.hi.clone());
-    let mut flow =
-        engine.start(Product { src, dst, svc: without_messages(&resolve::union_of_terms(&rule.orig_svc)), ..Product::any() }, v6)?;
-    // An address that the export masks is still the same wherever it stands: the packets at hand are those sent to it.
-    match original.as_ref().map(|o| (o.lo == o.hi, o.matches.sole_atom())) {
-        Some((true, _)) => {}
-        Some((false, Some(atom))) => flow.masked_dst = Some(atom),
-        _ => flow.doubt(rule.orig_dst.value.why().cloned()),
-    }
-    // Until it is translated, a packet to a published address of the box is one to the box.
-    flow.to_box = rule.orig_dst.get().is_some_and(resolve::names_own);
-    engine.run(&mut flow, stages, ingress, None, None);
-    flow.to_box = false;
-    let mut budget = engine.budget.borrow_mut();
-    for cell in &mut flow.cells {
-        let open = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied();
-        cell.assignment = Assignment::of(open.collect::<Vec<_>>());
-        let moved = |set: &PacketSet| set.products().iter().flat_map(|p| moved(p, rule, to)).collect::<Vec<Product>>();
-        let (lo, hi) = (moved(&cell.lo), moved(&cell.hi));
-        (cell.lo, cell.hi) = match (PacketSet::of(lo, &mut budget), PacketSet::of(hi, &mut budget)) {
-            (Ok(lo), Ok(hi)) => (lo, hi),
-            _ => (PacketSet::empty(), PacketSet::any()),
-        };
-    }
-    drop(budget);
-    flow.masked_dst = None;
-    Some(flow)
-}
-
-/// The packets of a product after the translation.
-fn moved(product: &Product, rule: &NatRule, to: &AddrSet) -> Vec<Product> {
-    let parts: Vec<Intervals<u32>> = match rule.to_port {
-        None => vec![product.svc.clone()],
-        // Ports shift with their range, as far as the filter let them through.
-        Some(first) => rule
-            .orig_svc
-            .iter()
-            .flat_map(|term| term.dst_ports.iter().map(move |r| (term, *r)))
-            .map(|(term, (from, last))| {
-                let whole = resolve::block(&SvcTerm { dst_ports: vec![(from, last)], ..term.clone() }).0;
-                let ranges = product.svc.intersection(&whole).ranges().to_vec();
-                Intervals::from_ranges(ranges.into_iter().map(|(a, b)| {
-                    let shift = |key: u32| {
-                        let (protocol, port) = service::split(key);
-                        service::key(protocol, port.saturating_sub(from).saturating_add(first))
-                    };
-                    (shift(a), shift(b))
-                }))
-            })
-            .collect(),
-    };
-    parts.into_iter().filter(|svc| !svc.is_empty()).map(|svc| Product { dst: to.clone(), svc, ..product.clone() }).collect()
 }
 
 /// The interface whose network holds a translation's target, where one does.

@@ -4,6 +4,8 @@ use super::Dialect;
 
 #[path = "cisco_asa/mod.rs"]
 pub(in crate::dialect) mod cisco_asa;
+#[path = "cisco_ios/mod.rs"]
+pub(in crate::dialect) mod cisco_ios;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
 #[path = "junos_srx/mod.rs"]
@@ -16,6 +18,7 @@ pub(in crate::dialect) mod yamaha_rtx;
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_asa::IMPLEMENTATION,
+    &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,

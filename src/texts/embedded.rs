@@ -14,6 +14,7 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("ui", include_str!("../../texts/ui.toml")),
     ("words", include_str!("../../texts/words.toml")),
     ("steps", include_str!("../../texts/codes/cisco-asa.toml")),
+    ("steps", include_str!("../../texts/codes/cisco-ios.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
     ("steps", include_str!("../../texts/codes/junos-srx.toml")),
     ("steps", include_str!("../../texts/codes/pfsense.toml")),

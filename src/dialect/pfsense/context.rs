@@ -34,7 +34,7 @@ impl<'a> Context<'a> {
         let tree = input.tree;
         let document = match &input.grammar.file.syntax {
             SyntaxTable::Xml(parameters) => xml::document(tree, parameters),
-                _ => None,
+            _ => None,
         };
         let start = input.range.start as u32;
         let first = document.map(|d| d.node).or_else(|| tree.root().children().next());
