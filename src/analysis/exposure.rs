@@ -11,7 +11,7 @@ use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
-use crate::ir::interface::{InterfaceIx, SidePointer};
+use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
 use crate::ir::record::{Record, Step, Witness};
@@ -411,7 +411,9 @@ impl<'a> Engine<'a> {
         };
         let bound = |b: &&Binding| b.on.is_none_or(|on| on == ingress || b.reach == Reach::Forwarded);
         let bindings: Vec<_> = listener.bindings.iter().filter(bound).filter(|b| !b.bound.value.is_false()).collect();
-        if bindings.is_empty() || interface.up.value.is_false() {
+        // Nothing enters a box by a loopback.
+        let looped = interface.kind == InterfaceKind::Loopback;
+        if bindings.is_empty() || interface.up.value.is_false() || looped {
             result.chain.push(Step {
                 span: Some(interface.span),
                 code: "step.not_bound",

@@ -37,7 +37,8 @@ pub fn fill(export: &Export<'_>, lines: &[Line<'_>], device: &mut Device) {
     let paths = paths(export, &doors, device);
     let accounts = std::mem::take(&mut device.accounts.items);
     device.accounts = export.list(TOPIC, accounts);
-    device.admin_paths = export.list(TOPIC, paths);
+    let ways = if export.may_lack("login_policy").is_some() { "login_policy" } else { TOPIC };
+    device.admin_paths = export.list(ways, paths);
     let secrets = std::mem::take(&mut device.secrets.items);
     device.secrets = export.list("secrets", secrets);
     policies(export, lines, device);

@@ -122,6 +122,10 @@ pub fn standing(export: &Export<'_>, input: &Input<'_>) -> Standing {
     let overlay = export.line(&["system"]).is_some() && export.line(&["sdwan"]).is_some() && lines;
     let why = |about: &str| Why::at(WhyCode::NotExported, about, head.into_iter().collect());
     let mut gaps = BTreeMap::new();
+    if !lines && !overlay {
+        // A running configuration always prints its lines: somebody left them out.
+        gaps.extend(["listeners", "login_policy"].into_iter().map(|t| (t, why(t))));
+    }
     let form = if (version.is_some() || export.line(&["Current", "configuration"]).is_some()) && ended || overlay {
         ExportForm::Full
     } else if version.is_some() && lines {

@@ -25,7 +25,8 @@ fn reveal(text: &str) -> Option<String> {
         let byte = u8::from_str_radix(body.get(ix * 2..ix * 2 + 2)?, 16).ok()?;
         Some(byte ^ TYPE_7[(offset + ix) % TYPE_7.len()])
     });
-    String::from_utf8(plain.collect::<Option<Vec<u8>>>()?).ok()
+    // What turns into control characters was made up by whoever cleaned the export.
+    String::from_utf8(plain.collect::<Option<Vec<u8>>>()?).ok().filter(|p| !p.chars().any(char::is_control))
 }
 
 /// Whether an exporter put something else in the place of a value.
