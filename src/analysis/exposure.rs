@@ -569,6 +569,10 @@ impl<'a> Engine<'a> {
     }
 
     pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
+        // Whatever the addresses are, and also where the export shows none of them.
+        if matches!(to, AddrExpr::SelfAddrs) {
+            return true;
+        }
         let set = self.resolver.addresses(to).hi;
         self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
     }

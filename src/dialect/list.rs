@@ -4,11 +4,14 @@ use super::Dialect;
 
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "nec_ix/mod.rs"]
+pub(in crate::dialect) mod nec_ix;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
+    &nec_ix::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

@@ -1,0 +1,1 @@
+//! Lowering of small exports: values and the lines they rest on.
