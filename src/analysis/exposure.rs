@@ -612,7 +612,9 @@ impl<'a> Engine<'a> {
         let after = after_ports(rule).intersection(svc);
         let outside = self.outside(ingress, false);
         let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
-        let dst = self.resolver.addresses(to).hi;
+        // Own addresses in general: which of them it is does not matter, and none is named.
+        let every = || AddrSet { v6: Intervals::empty(), ..AddrSet::any() };
+        let dst = if matches!(to, AddrExpr::SelfAddrs) { every() } else { self.resolver.addresses(to).hi };
         let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
         if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
             flow.doubt(live.value.why().cloned());

@@ -25,8 +25,8 @@ pub struct Policy<'a> {
     pub node: Node<'a>,
     /// Position of the peer's word.
     peer: Option<usize>,
-    /// Position of the key, form word included.
-    key: Option<usize>,
+    /// Position of the key, form word included, and whether there is one.
+    key: Option<(usize, bool)>,
     /// Where aggressive mode is written.
     pub aggressive: Option<Span>,
     /// Proposals it names.
@@ -196,11 +196,11 @@ impl<'a> Policy<'a> {
                 }
                 "key-type" => at += 1,
                 "key" if policy.key.is_none() => {
-                    policy.key = Some(at);
                     // `key secret BLOB`: a form word, unless what follows it are the proposals already.
                     let form = ["char", "hex", "secret", "plain"].iter().any(|w| is(node, at, w));
                     let next = node.word_or_empty(at + 1);
                     let ends = next.is_empty() || next == "mode" || next.split(',').all(|p| proposals.contains(&p));
+                    policy.key = Some((at, form && !ends));
                     at += if form && !ends { 2 } else { 1 };
                 }
                 "mode" => {
@@ -225,7 +225,7 @@ impl<'a> Policy<'a> {
 
     /// The key as stored.
     pub fn stored(&self) -> Option<(Storage, SecretValue)> {
-        self.key.map(|at| secret::stored(self.node, at))
+        self.key.map(|(at, form)| if form { secret::stored(self.node, at) } else { secret::value_at(self.node, at, false) })
     }
 }
 

@@ -55,7 +55,13 @@ fn no() -> Fact<bool> {
 }
 
 fn base(export: &Export<'_>, service: &'static str, plane: Plane, ports: Fact<Vec<SvcTerm>>, live: Live, span: Option<Span>) -> Listener {
-    let bound = export.product("service bound", |v| (v == "every interface").then_some(true));
+    // The line that switches it on opens it on every interface.
+    let everywhere =
+        export.grammar.default_as("service bound", export.version.as_ref(), None, |v| (v == "every interface").then_some(true));
+    let bound = match span {
+        Some(line) => Fact { value: everywhere.value, origin: Origin::all([Origin::Written(line), everywhere.origin]) },
+        None => everywhere,
+    };
     Listener {
         plane,
         service,
@@ -101,7 +107,7 @@ fn switched(export: &Export<'_>, server: &Server, word: &str, family: Family) ->
 }
 
 fn one(export: &Export<'_>, server: &Server, word: &str, own: Fact<bool>) -> Listener {
-    let span = own.origin.spans().first().copied();
+    let span = if matches!(own.origin, Origin::Written(_)) { own.origin.spans().first().copied() } else { None };
     let terms = |w: &str| w.parse().ok().map(|p: u16| terms(server.protocol, p));
     let ports = match export.lines.one(&[server.command, word, "port"]) {
         Some(node) => {
@@ -180,7 +186,7 @@ fn snmp(export: &Export<'_>, word: &str, family: Family) -> Option<Listener> {
     }
     let own = global.unwrap_or_else(|| export.absent("snmp-agent ip enable", "snmp", on_off));
     let ports = Fact::known(vec![SvcTerm::ports(UDP, vec![(161, 161)])], Origin::all([]));
-    let span = own.origin.spans().first().copied();
+    let span = if matches!(own.origin, Origin::Written(_)) { own.origin.spans().first().copied() } else { None };
     let mut listener = base(export, "snmp", Plane::Management, ports, Live::own(own), span);
     listener.bindings.iter_mut().for_each(|b| b.family = family);
     listener.cleartext = Fact::known(true, Origin::all([]));
@@ -219,7 +225,7 @@ fn vpn(export: &Export<'_>, plan: &Plan<'_>, device: &Device) -> Vec<Listener> {
     let first = plan.tunnels.iter().find(|t| !matches!(t.keying, Keying::None)).map(|t| t.at);
     // NAT traversal is switched on for IKEv1 and part of IKEv2.
     let v2 = plan.tunnels.iter().any(|t| matches!(t.keying, Keying::V2 { .. }));
-    let floats = v2 || export.lines.one(&["ike", "nat-traversal"]).is_some();
+    let floats = export.lines.one(&["ike", "nat-traversal"]).is_some() || v2;
     let ike = if floats { vec![(500, 500), (4500, 4500)] } else { vec![(500, 500)] };
     let mut out = Vec::new();
     for (service, term) in [("ike", SvcTerm::ports(UDP, ike)), ("esp", SvcTerm::protocol(ESP))] {

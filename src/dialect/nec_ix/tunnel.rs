@@ -126,6 +126,12 @@ impl<'a> Maker<'_, 'a> {
             _ => self.plan.peer(self.tunnel),
         };
         let address: Option<IpAddr> = peer.text.parse().ok();
+        let starts = self.starts(&peer.addresses);
+        // A router that only answers does so whatever ends the session.
+        let endless = match starts.get() {
+            Some(Starts::Never) => starts.origin.clone(),
+            _ => self.export.product("ipsec idle", |v| (v == "none").then_some(())).origin,
+        };
         let layer2 = self.tunnel.mode.iter().any(|w| w == "ether-ip");
         Tunnel {
             name: self.port.name.to_owned(),
@@ -137,9 +143,9 @@ impl<'a> Maker<'_, 'a> {
             live: self.live(device),
             interface: self.port.is_tunnel().then_some(self.tunnel.ix),
             outer: if self.tunnel.carrier { Vec::new() } else { outer(self.export, &self.settings, self.port, address) },
-            starts: self.starts(&peer.addresses),
+            starts,
             keepers: self.keepers(),
-            enders: List::complete(Vec::new(), self.export.product("ipsec idle", |v| (v == "none").then_some(())).origin),
+            enders: List::complete(Vec::new(), endless),
             auth: self.auth(),
             aggressive_psk: aggressive(self.export, self.plan, self.tunnel),
             remote_nets: self.remote_nets(layer2),
