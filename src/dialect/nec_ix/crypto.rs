@@ -51,6 +51,9 @@ fn weak_group(word: &str) -> Option<&'static str> {
     }
 }
 
+/// Reads an algorithm's word; a weak one has a name.
+type Read = fn(&str) -> Option<&'static str>;
+
 /// What was gathered: weak words with their lines, lines without any, and what is missing.
 #[derive(Default)]
 struct Found {
@@ -121,7 +124,7 @@ fn v1<'a>(export: &Export<'a>, plan: &Plan<'a>, proposals: &Proposals<'a>, tunne
             found.lacks("ike proposal", at);
             continue;
         };
-        let rows: [(&str, fn(&str) -> Option<&'static str>); 3] = [("encryption", weak_cipher), ("hash", weak_hash), ("group", weak_group)];
+        let rows: [(&str, Read); 3] = [("encryption", weak_cipher), ("hash", weak_hash), ("group", weak_group)];
         for (key, read) in rows {
             match after(*node, key) {
                 Some(word) => found.word(read(&word.to_ascii_lowercase()), node.span()),
@@ -170,7 +173,7 @@ fn v2<'a>(export: &Export<'a>, plan: &Plan<'a>, tunnel: &TunnelPlan<'a>, at: Spa
         let ciphers = settings.values(&[proposal, "enc"]);
         // Combined modes bring their own integrity.
         let combined = ciphers.as_ref().is_some_and(|(words, _)| !words.is_empty() && words.iter().all(|w| w.contains("gcm")));
-        let mut list = |key: &str, values: Option<(Vec<String>, Vec<Span>)>, read: fn(&str) -> Option<&'static str>| match values {
+        let mut list = |key: &str, values: Option<(Vec<String>, Vec<Span>)>, read: Read| match values {
             Some((words, spans)) => {
                 let span = spans.first().copied().unwrap_or(at);
                 words.iter().for_each(|w| found.word(read(w), span));

@@ -237,12 +237,10 @@ impl<'a> Maker<'_, 'a> {
 
     fn keepers(&self) -> Vec<Keeper> {
         let mut out = Vec::new();
-        if let Some(policy) = self.plan.policy(self.tunnel) {
-            if let Some(node) = self.plan.keepalives.get(policy.name) {
-                // That the watch keeps the tunnel up, and does not only watch it, is an inference.
-                let live = Fact::known(true, Origin::inferred("keepalive_keeps_up", [Origin::Written(node.span())]));
-                out.push(Keeper { code: "keeper.ike_keepalive", force: KeeperForce::Sustains, live });
-            }
+        if let Some(node) = self.plan.policy(self.tunnel).and_then(|p| self.plan.keepalives.get(p.name)) {
+            // That the watch keeps the tunnel up, and does not only watch it, is an inference.
+            let live = Fact::known(true, Origin::inferred("keepalive_keeps_up", [Origin::Written(node.span())]));
+            out.push(Keeper { code: "keeper.ike_keepalive", force: KeeperForce::Sustains, live });
         }
         if matches!(self.tunnel.keying, Keying::V2 { .. })
             && let Some((_, spans)) = self.settings.values(&["dpd", "interval"])
