@@ -3,8 +3,8 @@
 
 use super::exposure::{self, Engine, class_between};
 use super::flow::Flow;
-use super::resolve;
 use super::{Context, Sheet, known_word};
+use super::{resolve, translate};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Hook, Stage, Verdict};
 use crate::ir::interface::InterfaceIx;
@@ -201,7 +201,7 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     let target = Product {
         src: outside.intersection(&src),
         dst: to.unwrap_or_else(AddrSet::any),
-        svc: without_messages(&exposure::after_ports(rule)),
+        svc: without_messages(&translate::after_ports(rule)),
         ..Product::any()
     };
     let Some((mut flow, stages)) = engine.translate(&cx.device().pipeline.through, rule, ingress, target, v6) else { return };

@@ -1,16 +1,20 @@
-//! What a destination translation makes of packets on their way, where filters decide before it: those see the packet as it was.
+//! What translation does to packets on their way: it leads them elsewhere, drops what nobody asked for, and makes a packet to a
+//! published address one to a host inside. Filters that decide before it see the packet as it was.
 //!
 //! The published address may be one that the export hides or that the provider assigns. It is still one address, the same
 //! wherever it is named: surely through are only packets that get through whichever address it is.
 
 use super::exposure::Engine;
 use super::flow::Flow;
-use super::{resolve, trust};
-use crate::ir::fact::{Why, WhyCode};
+use super::resolve::{self, Bound};
+use super::trust;
+use crate::ir::fact::{Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Stage, SvcTerm};
 use crate::ir::interface::InterfaceIx;
-use crate::ir::nat::NatRule;
+use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
+use crate::ir::record::Step;
 use crate::packet::{AddrSet, Assignment, AtomId, Budget, Exceeded, Intervals, PacketSet, Product, Side, class, service};
+use std::net::IpAddr;
 
 /// The address that packets are sent to before they are translated.
 struct Published {
@@ -74,6 +78,102 @@ impl Engine<'_> {
         Some((flow, rest))
     }
 
+    /// Takes out what a translation leads elsewhere before the box sees it.
+    pub(super) fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
+        let device = self.cx.device();
+        if !device.pipeline.to_box.iter().any(|s| matches!(s, Stage::DestNat)) {
+            return;
+        }
+        for rule in &device.nat.rules {
+            let acts = rule.family.includes(v6) && rule.ingress.covers(ingress) == Some(true) && rule.live.value().value.is_true();
+            let elsewhere = rule.to.get().is_some_and(|to| !self.holds_own(to));
+            let Some(product) = self.before(rule, ingress).filter(|_| acts && elsewhere && !rule.needs_reference) else { continue };
+            let mut budget = self.budget.borrow_mut();
+            let Ok(taken) = PacketSet::of([product], &mut budget) else { continue };
+            for cell in &mut flow.cells {
+                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&taken, &mut budget), cell.hi.difference(&taken, &mut budget)) {
+                    (cell.lo, cell.hi) = (lo, hi);
+                }
+            }
+        }
+    }
+
+    /// What a translation acts on, where that is exactly known.
+    fn before(&self, rule: &NatRule, ingress: InterfaceIx) -> Option<Product> {
+        let src = self.resolver.addresses(rule.src.get()?);
+        let dst = self.resolver.destinations(rule.orig_dst.get()?, Bound::ToBox(ingress));
+        Some(Product { src: src.lo, dst: dst.lo, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
+    }
+
+    /// Whether an expression may hold an address of the box itself.
+    pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
+        is_own(to) || self.among_own(&self.resolver.addresses(to).hi)
+    }
+
+    /// Whether an expression surely holds one: a target that the export does not show is a host inside until proven otherwise.
+    pub(super) fn surely_own(&self, to: &AddrExpr) -> bool {
+        is_own(to) || self.among_own(&self.resolver.addresses(to).lo)
+    }
+
+    fn among_own(&self, set: &AddrSet) -> bool {
+        let loopback = |a: std::net::IpAddr| a.is_loopback();
+        if set.v4.first().map(|a| IpAddr::V4(a.into())).is_some_and(loopback)
+            || set.v6.first().map(|a| IpAddr::V6(a.into())).is_some_and(loopback)
+        {
+            return true;
+        }
+        self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
+    }
+
+    /// What source translation does to packets that match no translation.
+    pub(super) fn unmatched(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
+        if v6 {
+            return;
+        }
+        for unmatched in &self.cx.device().nat.unmatched {
+            let covers = unmatched.ingress.covers(ingress);
+            if covers == Some(false) {
+                continue;
+            }
+            let at = unmatched.effect.origin.spans().first().copied();
+            match unmatched.effect.get() {
+                Some(UnmatchedEffect::Pass) => continue,
+                Some(UnmatchedEffect::Forward(to)) if self.holds_own(&AddrExpr::Range(*to, *to)) => continue,
+                Some(effect) if covers == Some(true) => {
+                    flow.latent = *effect == UnmatchedEffect::Drop && flow.possible();
+                    flow.block();
+                    flow.steps.push(Step { span: at, code: "step.nat_drop", args: vec![self.name(ingress)] });
+                }
+                _ => flow.doubt(unmatched.effect.value.why().cloned()),
+            }
+            flow.origins.push(unmatched.effect.origin.clone());
+        }
+    }
+
+    /// The way by one translation whose target is the box itself.
+    pub(super) fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx) -> Option<Flow> {
+        let to = rule.to.get().filter(|to| self.holds_own(to))?;
+        let live = rule.live.value();
+        if live.value.is_false() || rule.ingress.covers(ingress) == Some(false) || !rule.family.includes(false) {
+            return None;
+        }
+        let after = after_ports(rule).intersection(svc);
+        let outside = self.outside(ingress, false);
+        let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
+        // Own addresses in general: which of them it is does not matter, and the export may show none.
+        let dst = if is_own(to) { AddrSet::any_v4() } else { self.resolver.addresses(to).hi };
+        let target = Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() };
+        let (mut flow, stages) = self.translate(&self.cx.device().pipeline.to_box, rule, ingress, target, false)?;
+        if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
+            flow.doubt(live.value.why().cloned());
+        }
+        flow.origins.push(Origin::Written(rule.span));
+        flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
+        flow.to_box = true;
+        self.run(&mut flow, stages, ingress, None, Some(n));
+        Some(flow)
+    }
+
     fn published(&self, rule: &NatRule, ingress: InterfaceIx, v6: bool) -> Published {
         let public = if v6 { class::public_v6() } else { class::public_v4() };
         let known = |addresses| Published { addresses, hidden: false, atom: None, doubt: None };
@@ -103,6 +203,28 @@ impl Engine<'_> {
             }
         }
     }
+}
+
+/// Ports after a translation.
+pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
+    let before = resolve::union_of_terms(&rule.orig_svc);
+    match rule.to_port {
+        None => before,
+        Some(first) => {
+            // A range keeps its length; the first port decides.
+            let terms = rule.orig_svc.iter().map(|t| {
+                let shifted: Vec<(u16, u16)> =
+                    t.dst_ports.iter().map(|(a, b)| (first, first.saturating_add(b.saturating_sub(*a)))).collect();
+                resolve::block(&SvcTerm { dst_ports: shifted, ..t.clone() }).0
+            });
+            terms.fold(Intervals::empty(), |acc, t| acc.union(&t))
+        }
+    }
+}
+
+/// Whether an expression is the box's own addresses, by name.
+fn is_own(to: &AddrExpr) -> bool {
+    matches!(to, AddrExpr::SelfAddrs | AddrExpr::InterfaceAddr(_))
 }
 
 /// The packets of a set that are in it whichever of the start's destinations they have.

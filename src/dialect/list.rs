@@ -10,6 +10,8 @@ pub(in crate::dialect) mod cisco_ios;
 pub(in crate::dialect) mod fortios;
 #[path = "junos_srx/mod.rs"]
 pub(in crate::dialect) mod junos_srx;
+#[path = "nec_ix/mod.rs"]
+pub(in crate::dialect) mod nec_ix;
 #[path = "pfsense/mod.rs"]
 pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
@@ -22,5 +24,6 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,
+    &nec_ix::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

@@ -33,13 +33,6 @@ pub fn split(key: u32) -> (u8, u16) {
     ((key >> 16) as u8, key as u16)
 }
 
-/// The service with its port moved; it stays within the protocol.
-pub fn shifted(key: u32, by: i64) -> u32 {
-    let (protocol, detail) = split(key);
-    let moved = (i64::from(detail) + by).clamp(0, i64::from(u16::MAX));
-    self::key(protocol, u16::try_from(moved).unwrap_or(u16::MAX))
-}
-
 /// Every protocol and port.
 pub fn any() -> Intervals<u32> {
     Intervals::range(0, LAST_KEY)
