@@ -23,7 +23,7 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
-    &pfsense::IMPLEMENTATION,
     &nec_ix::IMPLEMENTATION,
+    &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];
