@@ -128,6 +128,25 @@ struct Ready {
     rows: Vec<usize>,
 }
 
+/// Where packets come to a listener: what they are, and how they go on. Running it gives a [`Flow`].
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    /// The packets, as the filters of the box see them.
+    pub(super) product: Product,
+    /// The interface they enter.
+    pub(super) ingress: InterfaceIx,
+    /// Their family.
+    pub(super) v6: bool,
+    /// Why nothing of it is sure, once for each doubt.
+    doubts: Vec<Option<Why>>,
+    /// The translation that leads them to the box.
+    pub(super) nat: Option<NatIx>,
+    /// The interface they reach through the filters for traffic through the box (a loopback).
+    forwarded: Option<InterfaceIx>,
+    /// For an own address that the export does not show: who may stand outside.
+    pub(super) whichever: Option<AddrSet>,
+}
+
 type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
 
 /// Answers the questions of one device.
@@ -477,6 +496,12 @@ impl<'a> Engine<'a> {
 
     /// Every way packets that enter an interface may reach a binding, in one family: untranslated, and by each translation to the box.
     fn ways(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool) -> Vec<Flow> {
+        self.doors(listener, binding, ingress, v6, &self.outside(ingress, v6)).iter().filter_map(|door| self.enter(door, None)).collect()
+    }
+
+    /// Where packets that enter an interface may come to a binding, in one family, before any filter is asked.
+    /// `outside` are the sources that may stand there.
+    pub(super) fn doors(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool, outside: &AddrSet) -> Vec<Door> {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
         if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {
@@ -485,8 +510,6 @@ impl<'a> Engine<'a> {
         let svc = listener.ports.get().map_or_else(service::any, |t| resolve::union_of_terms(t));
         let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
         let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
-        let mut ways = Vec::new();
-        let outside = self.outside(ingress, v6);
         let public =
             if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         let mut own = trust::own_addresses(target, v6);
@@ -497,36 +520,59 @@ impl<'a> Engine<'a> {
         own.sort();
         own.dedup();
         let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);
+        let mut doubts = Vec::new();
+        if doubt_v6 {
+            doubts.push(interface.ipv6.value.why().cloned());
+        }
+        if listener.ports.get().is_none() {
+            doubts.push(listener.ports.value.why().cloned());
+        }
+        let mut doors = Vec::new();
         for address in own {
             let dst = address.map_or_else(|| public.clone(), AddrSet::single);
             let product = Product { src: outside.clone(), dst, svc: svc.clone(), ..Product::any() };
-            let Some(mut flow) = self.start(product, v6) else { continue };
-            if doubt_v6 {
-                flow.doubt(interface.ipv6.value.why().cloned());
-            }
-            if listener.ports.get().is_none() {
-                flow.doubt(listener.ports.value.why().cloned());
-            }
-            self.steal(&mut flow, ingress, v6);
-            self.unmatched(&mut flow, ingress, v6);
-            if let Some(egress) = forwarded {
-                self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
-                self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
-            } else {
-                self.run(&mut flow, &device.pipeline.to_box, ingress, None, None);
-            }
-            if address.is_none() {
-                // The address is one the export does not show: surely in is only what gets in whichever it is.
-                flow.quantify(&outside);
-            }
-            ways.push(flow);
+            let whichever = address.is_none().then(|| outside.clone());
+            doors.push(Door { product, ingress, v6, doubts: doubts.clone(), nat: None, forwarded, whichever });
         }
         if !v6 && binding.on.is_none() {
             for (n, rule) in device.nat.rules.iter().enumerate() {
-                ways.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress));
+                doors.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress, outside));
             }
         }
-        ways
+        doors
+    }
+
+    /// Sends the packets of a door, or those of them that are in `within`, through the decisions of the box.
+    pub(super) fn enter(&self, door: &Door, within: Option<&Product>) -> Option<Flow> {
+        let device = self.cx.device();
+        let product = within.map_or_else(|| door.product.clone(), |w| door.product.intersection(w));
+        // A packet has one destination: nothing to be quantified over.
+        let several = product.dst.v4.count() + product.dst.v6.count() > 1;
+        let mut flow = self.start(product, door.v6)?;
+        for why in &door.doubts {
+            flow.doubt(why.clone());
+        }
+        if let Some(n) = door.nat {
+            if let Some(rule) = device.nat.rules.get(n.0 as usize) {
+                flow.origins.push(Origin::Written(rule.span));
+                flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
+            }
+            self.run(&mut flow, &device.pipeline.to_box, door.ingress, None, door.nat);
+            return Some(flow);
+        }
+        self.steal(&mut flow, door.ingress, door.v6);
+        self.unmatched(&mut flow, door.ingress, door.v6);
+        if let Some(egress) = door.forwarded {
+            self.run(&mut flow, &device.pipeline.through, door.ingress, Some(egress), None);
+            self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
+        } else {
+            self.run(&mut flow, &device.pipeline.to_box, door.ingress, None, None);
+        }
+        if let Some(outside) = door.whichever.as_ref().filter(|_| several) {
+            // The address is one the export does not show: surely in is only what gets in whichever it is.
+            flow.quantify(outside);
+        }
+        Some(flow)
     }
 
     pub(super) fn start(&self, product: Product, v6: bool) -> Option<Flow> {
@@ -599,24 +645,19 @@ impl<'a> Engine<'a> {
     }
 
     /// The way by one translation whose target is the box itself.
-    fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx) -> Option<Flow> {
+    fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx, outside: &AddrSet) -> Option<Door> {
         let to = rule.to.get().filter(|to| self.holds_own(to))?;
         let live = rule.live.value();
         if live.value.is_false() || rule.ingress.covers(ingress) == Some(false) || !rule.family.includes(false) {
             return None;
         }
         let after = after_ports(rule).intersection(svc);
-        let outside = self.outside(ingress, false);
         let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
         let dst = self.resolver.addresses(to).hi;
-        let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
-        if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
-            flow.doubt(live.value.why().cloned());
-        }
-        flow.origins.push(Origin::Written(rule.span));
-        flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
-        self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
-        Some(flow)
+        let product = Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() };
+        let unsure = !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi;
+        let doubts = if unsure { vec![live.value.why().cloned()] } else { Vec::new() };
+        Some(Door { product, ingress, v6: false, doubts, nat: Some(n), forwarded: None, whichever: None })
     }
 
     /// Sends packets through the filters of an order of decisions.
@@ -721,7 +762,7 @@ fn written(origin: &Origin) -> Option<crate::source::Span> {
     }
 }
 
-fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
+pub(super) fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
     let spans = origin.spans();
     let args = vec![listener.service.to_owned(), interface.to_owned(), ports_text(listener)];
     let code = if matches!(origin, Origin::Default(_)) { "step.listens_by_default" } else { "step.listens" };

@@ -118,6 +118,11 @@ impl<'a> Resolver<'a> {
         self.atoms.borrow().sizes.get(atom.0 as usize).copied().unwrap_or(AtomSize { inside: unknown, outside: unknown })
     }
 
+    /// What an atom stands for, as the export names it.
+    pub fn name_of(&self, atom: AtomId) -> Option<(OpaqueKind, String)> {
+        self.atoms.borrow().by_name.iter().find(|(_, id)| **id == atom).map(|(name, _)| name.clone())
+    }
+
     fn atom(&self, kind: OpaqueKind, text: &str) -> Addresses {
         let mut atoms = self.atoms.borrow_mut();
         let next = AtomId(atoms.sizes.len() as u32);

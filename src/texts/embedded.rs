@@ -4,7 +4,9 @@
 pub(super) static FILES: &[(&str, &str)] = &[
     ("actions", include_str!("../../texts/actions.toml")),
     ("cli", include_str!("../../texts/cli.toml")),
+    ("diff", include_str!("../../texts/diff.toml")),
     ("problems", include_str!("../../texts/problems.toml")),
+    ("reach", include_str!("../../texts/reach.toml")),
     ("reasons", include_str!("../../texts/reasons.toml")),
     ("report", include_str!("../../texts/report.toml")),
     ("rule_errors", include_str!("../../texts/rule_errors.toml")),
