@@ -86,6 +86,8 @@ pub struct ReachDevice {
     pub context: String,
     /// Vendor, product and version in words.
     pub product: String,
+    /// Whether the question was about every destination.
+    pub everything: bool,
     /// Ways, those that lead somewhere first.
     pub rows: Vec<Row>,
     /// Why there may be more.
@@ -152,12 +154,25 @@ pub struct ThingChange {
     pub turn: &'static str,
     /// What it is called, in the new version where it is there.
     pub name: String,
-    /// Caption, value before, value after; for something added or removed one side is empty.
-    pub facts: Vec<(String, String, String)>,
+    /// What differs; for something added or removed everything, with one side empty.
+    pub facts: Vec<FactChange>,
     /// Its line in the old version.
     pub old: Option<Line>,
     /// Its line in the new version.
     pub new: Option<Line>,
+}
+
+/// A value that differs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactChange {
+    /// Field of the schema.
+    pub field: &'static str,
+    /// What it is called.
+    pub caption: String,
+    /// Value before.
+    pub old: String,
+    /// Value after.
+    pub new: String,
 }
 
 /// A finding that is in one version only, or whose severity differs.

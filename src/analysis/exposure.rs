@@ -342,7 +342,10 @@ impl<'a> Engine<'a> {
                 }
                 // The next stage decides; nothing to say.
                 Some(Verdict::Next) => {}
-                Some(_) => flow.steps.push(Step { span: None, code: "step.no_filter_accept", args: vec![self.name(ingress)] }),
+                Some(_) => {
+                    let code = if hook == Hook::Outbound { "step.no_filter_out" } else { "step.no_filter_accept" };
+                    flow.steps.push(Step { span: None, code, args: vec![self.name(on.unwrap_or(ingress))] });
+                }
                 None => flow.doubt(undecided.value.why().cloned()),
             }
             flow.origins.push(undecided.origin.clone());

@@ -12,7 +12,7 @@ use super::things::{self, Thing};
 use super::wording::{Words, head};
 use crate::analysis::difference::{self, Change, Turn, Version};
 use crate::analysis::reach::{self, Answer, Question};
-use crate::answer::{DeviceDiff, DiffReport, Doorway, FindingChange, Sight, ThingChange};
+use crate::answer::{DeviceDiff, DiffReport, Doorway, FactChange, FindingChange, Sight, ThingChange};
 use crate::finding::{DeviceReport, Finding, Outcome, OutcomeKind, Report, Totals};
 use crate::ir::device::{ContextKind, Device};
 use crate::ir::record::FactSheet;
@@ -211,7 +211,7 @@ impl<'a> Pair<'a> {
                 texts.into_iter().collect::<Vec<_>>().join(words.get("ui.value.separator"))
             };
             let caption = crate::texts::texts().find(words.lang, &format!("schema.{kind}.fields.{field}")).unwrap_or(field);
-            facts.push((caption.to_owned(), said(before), said(after)));
+            facts.push(FactChange { field, caption: caption.to_owned(), old: said(before), new: said(after) });
         }
         let turn = match (old, new) {
             (None, Some(t)) if !t.dead => "added",
@@ -222,11 +222,15 @@ impl<'a> Pair<'a> {
         Some(ThingChange {
             kind: shown.kind,
             turn,
-            name: shown.name.clone(),
+            name: self.named(&shown.name),
             facts,
             old: line(self.old.as_ref(), old),
             new: line(self.new.as_ref(), new),
         })
+    }
+
+    fn named(&self, name: &str) -> String {
+        if name.is_empty() { self.words.get("words.value.no_name").to_owned() } else { name.to_owned() }
     }
 
     fn findings(&self) -> Vec<FindingChange> {
@@ -290,7 +294,7 @@ impl<'a> Pair<'a> {
             name: finding.name.clone(),
             severity: finding.severity,
             before: None,
-            subject,
+            subject: self.named(&subject),
             message: finding.message.clone(),
             line: Some(line).filter(|l| l.place.is_some()),
             other,

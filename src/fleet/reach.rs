@@ -75,6 +75,7 @@ fn finish(words: Words, whole: &Whole, device: &Device, answer: &Answer, questio
         name: device.name.clone(),
         context: device.context.clone(),
         product: product(device),
+        everything: question.to.is_none(),
         rows: rows.into_iter().map(|(_, row)| row).collect(),
         open,
     })

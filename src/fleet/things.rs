@@ -7,7 +7,8 @@ use crate::finding::Finding;
 use crate::ir::fact::Val;
 use crate::ir::record::{FactSheet, Record, Value};
 use crate::ir::schema::{self, Kind};
-use crate::rule::file::Rule;
+use crate::rule::file::{Rule, Subject};
+use crate::rule::predicate::Root;
 use crate::source::Span;
 use std::collections::BTreeSet;
 
@@ -214,8 +215,9 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Texts of records that are names somebody gave: no fact.
-const NAMES: [&str; 4] = ["interface", "tunnel", "places", "services"];
+/// Fields that tell subjects apart beside those that a rule reads, and are no names somebody gave.
+const IDENTITY: [&str; 12] =
+    ["service", "ports", "inside", "peer", "kind", "use", "owner", "family", "scope", "path", "side_kind", "version"];
 /// Secrets that belong to a tunnel, whose name is no fact.
 const TUNNEL_SECRETS: [&str; 3] = ["=ike_psk", "=l2tp_psk", "=wg_psk"];
 /// Subjects that are told apart by their name.
@@ -223,27 +225,26 @@ const PEOPLE: [&str; 5] = ["account", "admin_path", "remote_access_path", "auth_
 
 /// What a finding rests on, without the names of objects: two findings of a rule with one signature say the same.
 pub(super) fn signature(rules: &[Rule], sheet: &FactSheet, finding: &Finding) -> Vec<String> {
-    let subjects = rules.iter().filter(|r| r.id == finding.rule).flat_map(|r| &r.subjects);
-    let kinds: Vec<&'static Kind> = subjects.map(|s| s.kind).collect();
-    let one = |subject: &str| {
-        let record = kinds.iter().flat_map(|k| of(sheet, k)).find(|r| r.subject == subject);
-        record.map_or_else(|| subject.to_owned(), record_signature)
-    };
-    let whole = kinds.iter().flat_map(|k| of(sheet, k)).any(|r| r.subject == finding.subject);
+    let subjects: Vec<&Subject> = rules.iter().filter(|r| r.id == finding.rule).flat_map(|r| &r.subjects).collect();
+    let find = |name: &str| subjects.iter().find_map(|s| of(sheet, s.kind).find(|r| r.subject == name).map(|r| (*s, r)));
+    let one = |name: &str| find(name).map_or_else(|| name.to_owned(), |(s, r)| record_signature(s, r, &sheet.device));
+    let whole = find(&finding.subject).is_some();
     let mut all: Vec<String> = if whole { vec![one(&finding.subject)] } else { finding.subject.split(", ").map(one).collect() };
     all.sort();
     all
 }
 
-fn record_signature(record: &Record) -> String {
+fn record_signature(subject: &Subject, record: &Record, device: &Record) -> String {
     let mut out = record.kind.name.to_owned();
     if PEOPLE.contains(&record.kind.name) {
         out.push_str(&format!(" {}", record.subject));
     }
+    let read = subject.fails.eval(record, device).read;
+    let is_read = |ix: usize| read.iter().any(|r| r.root == Root::It && r.field == ix);
     let used_for = record.get("use").map(|f| plain(&f.value)).unwrap_or_default();
     for (ix, field) in record.kind.fields.iter().enumerate() {
         let of_tunnel = field.name == "owner" && TUNNEL_SECRETS.contains(&used_for.as_str());
-        if NAMES.contains(&field.name) || of_tunnel {
+        if of_tunnel || !(is_read(ix) || IDENTITY.contains(&field.name)) {
             continue;
         }
         if let Some(value) = record.at(ix) {

@@ -107,6 +107,23 @@ impl Words {
         self.fill(key, &[&membership.set])
     }
 
+    /// Services, with source ports where they matter.
+    fn services(self, product: &Product) -> String {
+        let services = text::services(&product.svc);
+        if product.sport.is_full() {
+            return services;
+        }
+        let list = |ports: &Intervals<u16>| {
+            let one = |(a, b): &(u16, u16)| if a == b { a.to_string() } else { format!("{a}-{b}") };
+            ports.ranges().iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        let others = product.sport.complement();
+        if others.ranges().len() < product.sport.ranges().len() {
+            return self.fill("reach.set.source_ports_except", &[&services, &list(&others)]);
+        }
+        self.fill("reach.set.source_ports", &[&services, &list(&product.sport)])
+    }
+
     /// A packet set as few blocks. `own`: the destination is the box's own address, which the export does not show, or does not matter.
     pub(super) fn blocks(self, when: &[Membership], sure: bool, set: &PacketSet, own: bool) -> Vec<Block> {
         let when: Vec<String> = when.iter().map(|m| self.condition(m)).collect();
@@ -119,20 +136,10 @@ impl Words {
                 sources_text: self.addresses(&p.src),
                 destinations: if own { Vec::new() } else { text::addresses(&p.dst) },
                 destinations_text: if own { self.get("reach.set.own").to_owned() } else { self.addresses(&p.dst) },
-                services: services(p),
+                services: self.services(p),
             })
             .collect()
     }
-}
-
-/// Services, with source ports where they matter.
-fn services(product: &Product) -> String {
-    let services = text::services(&product.svc);
-    if product.sport.is_full() {
-        return services;
-    }
-    let ports: Vec<String> = product.sport.ranges().iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect();
-    format!("{services} (sport {})", ports.join(", "))
 }
 
 /// The products of a set, joined where they differ in one dimension only.

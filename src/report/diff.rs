@@ -6,9 +6,12 @@
 use super::page::Page;
 use super::plain;
 use super::reach::{block_json, head_json, line_json, witness_json};
-use crate::answer::{DeviceDiff, DiffReport, Doorway, FindingChange, Sight, ThingChange};
+use crate::answer::{DeviceDiff, DiffReport, Doorway, FactChange, FindingChange, Sight, ThingChange};
 use crate::texts::texts;
 use serde_json::{Value, json};
+
+/// Facts that are told of something that was added or removed; JSON has all.
+const TOLD: [&str; 8] = ["kind", "mode", "peer", "auth", "weak", "second", "client_cert", "limited_source"];
 
 /// The text for people.
 pub fn text(report: &DiffReport, width: usize) -> String {
@@ -163,8 +166,15 @@ fn thing(page: &mut Page, thing: &ThingChange) {
     let name = page.fill(&format!("diff.thing.{}", thing.kind), &[&thing.name]);
     let turn = word(page, &format!("diff.turn.{}", thing.turn));
     page.row(&format!("  {turn}  {name}"));
-    for (caption, old, new) in thing.facts.iter().filter(|_| thing.turn == "changed") {
-        let text = page.fill("diff.fact", &[caption, old, new]);
+    if thing.turn == "changed" {
+        for fact in &thing.facts {
+            let text = page.fill("diff.fact", &[&fact.caption, &fact.old, &fact.new]);
+            page.labelled(6, "", &text);
+        }
+    } else {
+        let told = thing.facts.iter().filter(|f| TOLD.contains(&f.field));
+        let told: Vec<String> = told.map(|f| page.fill("diff.told", &[&f.caption, &f.old, &f.new])).collect();
+        let text = told.join(page.get("ui.value.separator"));
         page.labelled(6, "", &text);
     }
     for (key, line) in [("diff.line_old", &thing.old), ("diff.line_new", &thing.new)] {
@@ -237,10 +247,14 @@ fn thing_json(thing: &ThingChange) -> Value {
         "kind": thing.kind,
         "change": thing.turn,
         "name": thing.name,
-        "facts": thing.facts.iter().map(|(caption, old, new)| json!({ "caption": caption, "old": old, "new": new })).collect::<Vec<_>>(),
+        "facts": thing.facts.iter().map(fact_json).collect::<Vec<_>>(),
         "old_line": thing.old.as_ref().and_then(|l| l.place).map(|p| p.line),
         "new_line": thing.new.as_ref().and_then(|l| l.place).map(|p| p.line),
     })
+}
+
+fn fact_json(fact: &FactChange) -> Value {
+    json!({ "field": fact.field, "caption": fact.caption, "old": fact.old, "new": fact.new })
 }
 
 fn finding_json(finding: &FindingChange) -> Value {

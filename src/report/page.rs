@@ -82,7 +82,13 @@ impl Page {
 
     /// An example packet, and what becomes of it.
     pub(super) fn packet(&mut self, indent: usize, witness: &Witness, key: &'static str) {
-        let service = witness.port.map_or_else(|| witness.protocol.to_string(), |port| format!("{}/{port}", witness.protocol));
+        let protocol = match witness.protocol.as_ref() {
+            "47" => "gre",
+            "50" => "esp",
+            "51" => "ah",
+            other => other,
+        };
+        let service = witness.port.map_or_else(|| protocol.to_owned(), |port| format!("{protocol}/{port}"));
         let to = witness.destination.map_or_else(|| self.get("reach.set.own").to_owned(), |d| d.to_string());
         let text = self.fill(key, &[&witness.source.to_string(), &to, &service]);
         self.said(indent, "reach.label.packet", &text);

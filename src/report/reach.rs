@@ -49,10 +49,19 @@ fn device(page: &mut Page, device: &ReachDevice) {
             page.labelled(2, "", text);
         }
     }
-    for row in &device.rows {
+    // Of a target that is reached one way, the ways that do not lead there are left to JSON.
+    let reached = |row: &Row| {
+        let same = |r: &&Row| r.answer != "no" && (&r.target, &r.interface, r.family) == (&row.target, &row.interface, row.family);
+        device.rows.iter().any(|r| same(&r))
+    };
+    let rows: Vec<&Row> = device.rows.iter().filter(|r| r.answer != "no" || !reached(r)).collect();
+    // In full what was asked for; among everything, what is stopped in one line for each thing that stops it.
+    let in_full = |row: &Row| row.answer != "no" || !device.everything;
+    for row in rows.iter().filter(|r| in_full(r)) {
         page.blank();
         self::row(page, row);
     }
+    stopped(page, rows.into_iter().filter(|r| !in_full(r)).collect());
     if !device.open.is_empty() {
         page.blank();
     }
@@ -60,6 +69,28 @@ fn device(page: &mut Page, device: &ReachDevice) {
         let text = page.fill("reach.open", &[why]);
         page.labelled(2, "", &text);
     }
+}
+
+/// What is stopped: the targets, and the line that stops them.
+fn stopped(page: &mut Page, mut rows: Vec<&Row>) {
+    while let Some(first) = rows.first().copied() {
+        let why = first.lines.last();
+        let (same, rest): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(|r| r.lines.last() == why && r.interface == first.interface);
+        rows = rest;
+        let mut targets: Vec<&str> = same.iter().map(|r| r.target.as_str()).collect();
+        targets.dedup();
+        let said = page.fill("reach.stopped", &[&first.interface, &targets.join(page.get("ui.value.separator"))]);
+        let lead = plain::pad(page.get("reach.answer.no"), answer_columns(page));
+        page.blank();
+        page.labelled(0, &lead, &said);
+        let indent = plain::width(&lead);
+        why.into_iter().for_each(|line| page.line(indent, line));
+    }
+}
+
+fn answer_columns(page: &Page) -> usize {
+    let words = ["reach.answer.yes", "reach.answer.unknown", "reach.answer.no"].map(|key| plain::width(page.get(key)));
+    words.into_iter().max().unwrap_or(0) + 2
 }
 
 fn row(page: &mut Page, row: &Row) {
@@ -73,8 +104,7 @@ fn row(page: &mut Page, row: &Row) {
         "unknown" => ("reach.answer.unknown", "reach.packet.maybe"),
         _ => ("reach.answer.no", "reach.packet.stopped"),
     };
-    let room = ["reach.answer.yes", "reach.answer.unknown", "reach.answer.no"].map(|key| plain::width(page.get(key)));
-    let lead = plain::pad(page.get(answer), room.into_iter().max().unwrap_or(0) + 2);
+    let lead = plain::pad(page.get(answer), answer_columns(page));
     page.labelled(0, &lead, &said);
     let indent = plain::width(&lead);
     page.blocks(indent, &row.blocks);
