@@ -4,8 +4,9 @@
 
 mod common;
 
-use common::{corpus, judge, root};
+use common::{corpus, diff, judge, reach, root};
 use expect_test::expect_file;
+use sekisho::analysis::reach::Question;
 use sekisho::finding::{Lang, Report};
 use sekisho::report::{Form, TextStyle, write};
 use std::path::Path;
@@ -135,4 +136,29 @@ fn no_secret_reaches_any_output() {
         }
     }
     assert!(with_secrets > 20);
+}
+
+#[test]
+fn no_secret_reaches_any_output_of_reach_and_diff() {
+    let paths = corpus();
+    for (path, next) in paths.iter().zip(paths.iter().cycle().skip(1)) {
+        let (one, other) = (std::fs::read(path).expect("file"), std::fs::read(next).expect("file"));
+        let canaries: Vec<String> = canaries(path).into_iter().chain(canaries(next)).collect();
+        for lang in [Lang::Ja, Lang::En] {
+            let reach = reach("one", &one, &Question::default(), lang);
+            let diff = diff(&one, &other, lang);
+            let outputs = [
+                sekisho::report::reach::text(&reach, 120),
+                sekisho::report::reach::json(&reach),
+                sekisho::report::diff::text(&diff, 120),
+                sekisho::report::diff::json(&diff),
+            ];
+            for (form, out) in outputs.iter().enumerate() {
+                for canary in &canaries {
+                    let leak = out.lines().find(|l| l.contains(canary.as_str()) && !l.contains("canary: "));
+                    assert!(leak.is_none(), "{} {form}: {leak:?}", path.display());
+                }
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::resolve::{self, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
+use crate::ir::filter::{AddrExpr, Filter, Guard, Hook, Stage, Verdict};
 use crate::ir::interface::{InterfaceIx, SidePointer};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
@@ -157,6 +157,8 @@ pub struct Engine<'a> {
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
     ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
+    /// Whether packets from remote access are those of users who logged in, so that rows for users hold for them.
+    pub(super) logged_in: bool,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -171,6 +173,7 @@ impl<'a> Engine<'a> {
             compiled: RefCell::default(),
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
+            logged_in: false,
         }
     }
 
@@ -192,6 +195,7 @@ impl<'a> Engine<'a> {
         let configured = &self.cx.device().filters[filter];
         let from_tunnel =
             self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
+        let login = self.logged_in && self.cx.side(ingress).is_some_and(|s| s.side.get() == Some(&SidePointer::RemoteAccess));
         let mut rows = Vec::new();
         let mut index = Vec::new();
         for row in self.compiled(filter).iter() {
@@ -207,7 +211,7 @@ impl<'a> Engine<'a> {
                 Some(_) => (row.plain.clone(), row.plain_sees_translated),
                 None => (row.plain.clone(), Some(true)),
             };
-            let mut guard = row.guard;
+            let mut guard = row.with_login.filter(|_| login).unwrap_or(row.guard);
             if row.decrypted_only && !from_tunnel {
                 continue;
             }
@@ -305,6 +309,8 @@ impl<'a> Engine<'a> {
                         _ => "step.filter_may",
                     };
                     flow.steps.push(Step { span: Some(rule.span), code, args: vec![rule.label.clone(), filter.name.clone()] });
+                    let login = rule.guards.iter().filter_map(|g| if let Guard::Users(span) = g { Some(*span) } else { None });
+                    flow.steps.extend(login.map(|s| Step { span: Some(s), code: "step.logged_in", args: Vec::new() }));
                     flow.origins.push(Origin::all([Origin::Written(rule.span), rule.verdict.origin.clone()]));
                 }
             }

@@ -171,7 +171,13 @@ fn with_engines<T>(devices: &[Device], settings: &Settings, each: impl Fn(&Engin
     let sides: Vec<Vec<trust::Side>> =
         (0..devices.len()).map(|ix| trust::sides(&Context { devices, ix, stated, settings, sides: &[] })).collect();
     let contexts = sides.iter().enumerate().map(|(ix, sides)| Context { devices, ix, stated, settings, sides });
-    contexts.map(|cx| each(&Engine::new(&cx))).collect()
+    // Who asks what users reach asks about users who logged in.
+    let asked = |cx: Context<'_>| {
+        let mut engine = Engine::new(&cx);
+        engine.logged_in = true;
+        each(&engine)
+    };
+    contexts.map(asked).collect()
 }
 
 /// Sends one packet of a way through its device: the decisions about it, and whether it gets through (`None`: it cannot be told).

@@ -144,7 +144,7 @@ impl<'a> Pair<'a> {
         let words = self.words;
         let side = self.side(change.in_new);
         let way = side.zip(change.way).and_then(|(s, ix)| s.answer.ways.get(ix));
-        let own = change.service.is_some();
+        let own = change.service.map(|_| "reach.set.box");
         let blocks = change.regions.iter().flat_map(|r| words.blocks(&r.when, change.turn != Turn::Unknown, &r.set, own)).collect();
         let (mut witness, mut lines) = (None, Vec::new());
         if let (Some(side), Some(way)) = (side, way) {

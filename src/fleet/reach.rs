@@ -108,7 +108,7 @@ pub(super) fn target(words: Words, device: &Device, way: &Way) -> (String, &'sta
 
 fn row(words: Words, whole: &Whole, device: &Device, way: &Way) -> Row {
     let (target, kind, service) = target(words, device, way);
-    let own = matches!(way.target, Target::Listener(_)) && way.entry.is_none();
+    let own = (matches!(way.target, Target::Listener(_)) && way.entry.is_none()).then_some("reach.set.own");
     let mut blocks = Vec::new();
     for part in &way.parts {
         blocks.extend(words.blocks(&part.when, true, &part.lo, own));

@@ -124,8 +124,9 @@ impl Words {
         self.fill("reach.set.source_ports", &[&services, &list(&product.sport)])
     }
 
-    /// A packet set as few blocks. `own`: the destination is the box's own address, which the export does not show, or does not matter.
-    pub(super) fn blocks(self, when: &[Membership], sure: bool, set: &PacketSet, own: bool) -> Vec<Block> {
+    /// A packet set as few blocks. `own`: what to call the destination where it is the box itself and its address is not known or does not
+    /// matter.
+    pub(super) fn blocks(self, when: &[Membership], sure: bool, set: &PacketSet, own: Option<&'static str>) -> Vec<Block> {
         let when: Vec<String> = when.iter().map(|m| self.condition(m)).collect();
         compact(set)
             .iter()
@@ -134,8 +135,8 @@ impl Words {
                 sure,
                 sources: text::addresses(&p.src),
                 sources_text: self.addresses(&p.src),
-                destinations: if own { Vec::new() } else { text::addresses(&p.dst) },
-                destinations_text: if own { self.get("reach.set.own").to_owned() } else { self.addresses(&p.dst) },
+                destinations: if own.is_some() { Vec::new() } else { text::addresses(&p.dst) },
+                destinations_text: own.map_or_else(|| self.addresses(&p.dst), |key| self.get(key).to_owned()),
                 services: self.services(p),
             })
             .collect()
