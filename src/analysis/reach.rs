@@ -295,6 +295,10 @@ impl Engine<'_> {
             }
             answer.open_inside = open(&super::rest(device, &schema::FORWARD));
         }
+        if matches!(sources, Sources::Outside) && !self.cx.sides.iter().any(|s| s.untrusted().value.is_true()) {
+            // Nothing shows which interface faces outside: that nothing gets there must not be read out of that.
+            answer.open_sources = self.cx.sides.iter().find_map(|s| s.side.value.why().cloned());
+        }
         if let Sources::Set(set) = &sources {
             let stands = (0..device.interfaces.len() as u32).any(|ix| {
                 [false, true].iter().any(|v6| self.sources_at(&sources, InterfaceIx(ix), *v6).is_some_and(|(s, _)| !s.is_empty()))
