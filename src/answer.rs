@@ -32,7 +32,11 @@ pub struct Block {
     /// Destinations in words.
     pub destinations_text: String,
     /// Services, such as `tcp 443`.
-    pub services: String,
+    pub services: Vec<String>,
+    /// Source ports; empty: all.
+    pub source_ports: Vec<String>,
+    /// Services and source ports in words.
+    pub services_text: String,
 }
 
 /// A file as both commands name it.

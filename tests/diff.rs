@@ -152,7 +152,7 @@ fn one_opened_port_is_found_and_nothing_else() {
         (&blocks[0].sources[..], &blocks[0].destinations[..]),
         (&["198.51.100.0/24".to_owned()][..], &["192.168.1.30".to_owned()][..])
     );
-    assert!(blocks[0].services.starts_with("tcp 443"), "{}", blocks[0].services);
+    assert_eq!(blocks[0].services, ["tcp 443"]);
     assert_eq!(device.opened[0].witness.as_ref().and_then(|w| w.port), Some(8443));
     assert!(device.is_worse());
 }

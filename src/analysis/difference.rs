@@ -106,6 +106,17 @@ pub fn compare(old: Option<Version<'_>>, new: Option<Version<'_>>) -> Difference
             }
         }
     }
+    // A side that cannot be told is compared as either outside; one word about it is enough.
+    let told: Vec<(Option<usize>, bool, Option<&'static str>)> = difference
+        .changes
+        .iter()
+        .filter(|c| c.turn == Turn::Unknown && c.outside == "internet")
+        .map(|c| (c.way, c.in_new, c.service))
+        .collect();
+    difference.changes.retain(|c| {
+        let again = c.turn == Turn::Unknown && c.outside != "internet" && told.contains(&(c.way, c.in_new, c.service));
+        !(again && c.way.is_some())
+    });
     difference.changes.sort_by_key(|c| (c.turn, c.service.is_some()));
     difference
 }
@@ -164,12 +175,12 @@ fn lines(old: Option<Version<'_>>, new: Option<Version<'_>>) -> (Lines, Lines) {
     (left, right)
 }
 
-/// Ways by what they lead to. A way from a side that cannot be told may be one from this outside.
+/// Ways by what they lead to. A way from a side that cannot be told may be one from either outside.
 fn gather<'a>(version: Option<Version<'a>>, outside: &str, lines: &Lines) -> BTreeMap<Key, Vec<(usize, &'a Way)>> {
     let mut all: BTreeMap<Key, Vec<(usize, &Way)>> = BTreeMap::new();
     let Some(version) = version else { return all };
     for (index, way) in version.answer.ways.iter().enumerate() {
-        let unsure_side = way.untrusted.is_none() && outside == "internet";
+        let unsure_side = way.untrusted.is_none();
         if way.outside != outside && !unsure_side {
             continue;
         }

@@ -3,7 +3,7 @@
 //! No sentences: the names of well-known ranges are keys of `texts/reach.toml`. Nothing is rounded: what comes out says exactly the set.
 
 use super::resolve;
-use crate::packet::{AddrSet, Intervals, class};
+use crate::packet::{AddrSet, Intervals, class, service};
 use std::net::IpAddr;
 
 /// A set of addresses of one family.
@@ -57,9 +57,53 @@ fn shortest(set: &AddrSet, known: &[(&'static str, AddrSet)]) -> Described {
     best
 }
 
-/// Services as people write them, such as `tcp 443` or `all`.
+/// Services as people write them, such as `tcp 443` or `all`; a long list is cut.
 pub fn services(svc: &Intervals<u32>) -> String {
     resolve::service_text(svc)
+}
+
+/// Services, all of them: `tcp 443`, `udp 1000-2000`, `esp`, `protocol 90-99`, `icmp 8/0`.
+pub fn all_services(svc: &Intervals<u32>) -> Vec<String> {
+    if *svc == service::any() {
+        return vec!["all".to_owned()];
+    }
+    let mut parts = Vec::new();
+    // Protocols without a name that stand beside each other.
+    let mut run: Option<(u8, u8)> = None;
+    let close = |run: &mut Option<(u8, u8)>, parts: &mut Vec<String>| {
+        if let Some((a, b)) = run.take() {
+            parts.push(if a == b { format!("protocol {a}") } else { format!("protocol {a}-{b}") });
+        }
+    };
+    for (first, last) in svc.ranges() {
+        let ((p1, d1), (p2, d2)) = (service::split(*first), service::split(*last));
+        for protocol in p1..=p2 {
+            let from = if protocol == p1 { d1 } else { 0 };
+            let to = if protocol == p2 { d2 } else { u16::MAX };
+            let name = resolve::service_text(&service::protocol(protocol));
+            let whole = (from, to) == (0, u16::MAX);
+            if whole && name.starts_with("protocol ") {
+                run = match run {
+                    Some((a, b)) if b.checked_add(1) == Some(protocol) => Some((a, protocol)),
+                    other => {
+                        run = other;
+                        close(&mut run, &mut parts);
+                        Some((protocol, protocol))
+                    }
+                };
+                continue;
+            }
+            close(&mut run, &mut parts);
+            let detail = |d: u16| if service::has_ports(protocol) { d.to_string() } else { format!("{}/{}", d >> 8, d & 0xff) };
+            parts.push(match (whole, from == to) {
+                (true, _) => name,
+                (false, true) => format!("{name} {}", detail(from)),
+                (false, false) => format!("{name} {}-{}", detail(from), detail(to)),
+            });
+        }
+    }
+    close(&mut run, &mut parts);
+    parts
 }
 
 #[cfg(test)]
@@ -78,6 +122,16 @@ mod tests {
         let odd = AddrSet::range("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()).unwrap();
         assert_eq!(addresses(&odd), ["10.0.0.1-10.0.0.2"]);
         assert_eq!(addresses(&AddrSet::any()), ["0.0.0.0/0", "::/0"]);
+    }
+
+    #[test]
+    fn every_service_of_a_set_is_named_once() {
+        let but_ssh = service::not(&service::port(service::TCP, 22));
+        let named = all_services(&but_ssh);
+        assert!(named.contains(&"tcp 0-21".to_owned()) && named.contains(&"tcp 23-65535".to_owned()), "{named:?}");
+        assert!(named.contains(&"protocol 2-5".to_owned()) && named.contains(&"udp".to_owned()), "{named:?}");
+        assert_eq!(all_services(&service::any()), ["all"]);
+        assert_eq!(all_services(&service::icmp(service::ICMP, 8, Some(0))), ["icmp 8/0"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::answer::{Block, FileHead, Line};
 use crate::finding::{Lang, Place};
 use crate::ir::fact::Why;
 use crate::ir::record::{Step, Value};
-use crate::packet::{AddrSet, Intervals, PacketSet, Product};
+use crate::packet::{AddrSet, Intervals, PacketSet, Product, service};
 use crate::rule::engine::Engine;
 use crate::source::Span;
 use crate::texts::texts;
@@ -109,19 +109,20 @@ impl Words {
 
     /// Services, with source ports where they matter.
     fn services(self, product: &Product) -> String {
-        let services = text::services(&product.svc);
+        let without = service::not(&product.svc);
+        let services = if !without.is_empty() && without.ranges().len() < product.svc.ranges().len() {
+            self.fill("reach.set.services_except", &[&text::services(&without)])
+        } else {
+            text::services(&product.svc)
+        };
         if product.sport.is_full() {
             return services;
         }
-        let list = |ports: &Intervals<u16>| {
-            let one = |(a, b): &(u16, u16)| if a == b { a.to_string() } else { format!("{a}-{b}") };
-            ports.ranges().iter().map(one).collect::<Vec<_>>().join(", ")
-        };
         let others = product.sport.complement();
         if others.ranges().len() < product.sport.ranges().len() {
-            return self.fill("reach.set.source_ports_except", &[&services, &list(&others)]);
+            return self.fill("reach.set.source_ports_except", &[&services, &ports(&others).join(", ")]);
         }
-        self.fill("reach.set.source_ports", &[&services, &list(&product.sport)])
+        self.fill("reach.set.source_ports", &[&services, &ports(&product.sport).join(", ")])
     }
 
     /// A packet set as few blocks. `own`: what to call the destination where it is the box itself and its address is not known or does not
@@ -137,10 +138,16 @@ impl Words {
                 sources_text: self.addresses(&p.src),
                 destinations: if own.is_some() { Vec::new() } else { text::addresses(&p.dst) },
                 destinations_text: own.map_or_else(|| self.addresses(&p.dst), |key| self.get(key).to_owned()),
-                services: self.services(p),
+                services: text::all_services(&p.svc),
+                source_ports: if p.sport.is_full() { Vec::new() } else { ports(&p.sport) },
+                services_text: self.services(p),
             })
             .collect()
     }
+}
+
+fn ports(set: &Intervals<u16>) -> Vec<String> {
+    set.ranges().iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect()
 }
 
 /// The products of a set, joined where they differ in one dimension only.

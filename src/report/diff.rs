@@ -75,7 +75,23 @@ fn device(page: &mut Page, device: &DeviceDiff) {
         if !doorways.is_empty() {
             section(page, key);
         }
-        doorways.iter().for_each(|d| doorway(page, d));
+        let mut told: Vec<(&Doorway, usize)> = Vec::new();
+        for door in doorways {
+            // What cannot be told is often so for one reason on many lines; one of them is shown.
+            let alike =
+                |d: &Doorway| d.versions.is_some() && (&d.target, d.outside, d.versions) == (&door.target, door.outside, door.versions);
+            match told.iter_mut().find(|(d, _)| alike(d)) {
+                Some((_, more)) => *more += 1,
+                None => told.push((door, 0)),
+            }
+        }
+        for (door, more) in told {
+            doorway(page, door);
+            if more > 0 {
+                let text = page.fill("diff.alike", &[&more.to_string()]);
+                page.labelled(4, "", &text);
+            }
+        }
     }
     let list = |page: &mut Page, key, turn: &str| {
         let list = turns(device, turn);

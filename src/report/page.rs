@@ -71,7 +71,7 @@ impl Page {
             }
             let cut = |text: &str| plain::clip(text, WORDS);
             let key = if block.sure { "reach.block.sure" } else { "reach.block.maybe" };
-            let text = self.fill(key, &[&cut(&block.sources_text), &cut(&block.destinations_text), &cut(&block.services)]);
+            let text = self.fill(key, &[&cut(&block.sources_text), &cut(&block.destinations_text), &cut(&block.services_text)]);
             self.labelled(indent, "", &text);
         }
         if blocks.len() > BLOCKS {

@@ -171,6 +171,7 @@ pub(super) fn block_json(block: &Block) -> Value {
         "sources": block.sources,
         "destinations": block.destinations,
         "services": block.services,
+        "source_ports": block.source_ports,
     })
 }
 
