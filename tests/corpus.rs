@@ -88,6 +88,25 @@ fn repaired_twins_are_clean_and_their_originals_are_not() {
 }
 
 #[test]
+fn a_story_is_told_only_where_its_login_is_a_finding() {
+    let mut told = 0;
+    for path in corpus() {
+        let report = judge(&path, Lang::En);
+        for device in report.files.iter().flat_map(|f| &f.devices).filter(|d| !d.stories.is_empty()) {
+            told += 1;
+            let finding = device.findings.iter().find(|f| f.rule == "AUTH001" && f.severity == sekisho::finding::Severity::Error);
+            assert!(finding.is_some(), "{}: {:?}", path.display(), device.stories);
+            assert!(device.stories.len() == 1 && device.stories[0].hops.len() >= 3, "{}", path.display());
+            let proved =
+                device.stories[0].hops.iter().all(|h| !h.labels.is_empty() && !h.text.contains(['{', '}']) && !h.text.contains("story."));
+            assert!(proved, "{}: {:?}", path.display(), device.stories);
+            assert!(!path.to_string_lossy().contains("-fixed"), "{}", path.display());
+        }
+    }
+    assert!(told >= 5, "{told}");
+}
+
+#[test]
 fn both_languages_say_the_same() {
     for path in corpus() {
         let (ja, en) = (judge(&path, Lang::Ja), judge(&path, Lang::En));

@@ -16,6 +16,7 @@ mod limits;
 pub mod reach;
 pub mod resolve;
 pub mod secret;
+pub mod story;
 pub mod strength;
 pub mod system;
 pub mod text;

@@ -135,7 +135,16 @@ pub struct Way {
     pub chain: Vec<Step>,
     /// What is said before the decisions about a packet, whichever it is, and behind them.
     frame: (Vec<Step>, Vec<Step>),
+    /// Whether it leads to networks that surely face inside.
+    inward: bool,
     how: How,
+}
+
+impl Way {
+    /// Whether it leads to networks that surely face inside.
+    pub fn is_inward(&self) -> bool {
+        self.inward
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -467,6 +476,7 @@ impl Engine<'_> {
                 let within = Product { src, dst, svc, ..Product::any() };
                 let Some(mut way) = self.way(Target::Network(egress), ix, v6, How::Network(egress), &within) else { continue };
                 way.entry = Some(within.dst.clone());
+                way.inward = self.cx.sides[egress.0 as usize].trusted().value.is_true();
                 way.entry_svc = within.svc.clone();
                 self.finish(way, &within, &[], doubt, None, Vec::new(), ways);
             }
@@ -494,6 +504,7 @@ impl Engine<'_> {
             witness: None,
             chain,
             frame: (Vec::new(), Vec::new()),
+            inward: false,
             how: How::Nowhere,
         }
     }

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod discover;
 pub mod reach;
 pub mod run;
+mod story;
 pub mod suppress;
 mod things;
 mod wording;

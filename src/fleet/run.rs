@@ -1,5 +1,6 @@
 //! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
 
+use super::story;
 use crate::analysis::{self, Settings, Stated};
 use crate::dialect::{self, detect};
 use crate::finding::{CoverageCount, Detection, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
@@ -99,6 +100,8 @@ pub fn only(report: &mut Report, rules: &[String]) {
     for device in report.files.iter_mut().flat_map(|f| &mut f.devices) {
         device.findings.retain(|f| wanted(&f.rule, &f.name));
         device.outcomes.retain(|o| wanted(&o.rule, &o.name));
+        // A story is of no rule.
+        device.stories.clear();
     }
 }
 
@@ -111,6 +114,7 @@ fn renumber(file: &mut FileReport, id: FileId) {
             finding.related.iter_mut().for_each(fix);
         }
         device.outcomes.iter_mut().flat_map(|o| &mut o.evidence).for_each(fix);
+        device.stories.iter_mut().flat_map(|s| &mut s.hops).flat_map(|h| &mut h.labels).for_each(fix);
     }
 }
 
@@ -314,7 +318,7 @@ fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &St
         };
         if let Some(analysed) = analysed {
             secrets.extend(&analysed.secrets);
-            let mut report = judge_export(&path, &source, &analysed, options);
+            let mut report = judge_export(&path, &source, &analysed, &settings, options);
             report.detection = detection(&source, &verdict, analysed.dialect);
             reports.push((report, Some(analysed)));
         }
@@ -355,7 +359,7 @@ fn unknown(path: &str, source: &Source, range: Range<usize>, verdict: &detect::V
     Some(report)
 }
 
-fn judge_export(path: &str, source: &Source, analysed: &Analysed, options: &Options<'_>) -> FileReport {
+fn judge_export(path: &str, source: &Source, analysed: &Analysed, settings: &Settings, options: &Options<'_>) -> FileReport {
     let lang = options.lang;
     let grammar = dialect::grammar(analysed.dialect);
     let action = |id: &str| {
@@ -365,8 +369,14 @@ fn judge_export(path: &str, source: &Source, analysed: &Analysed, options: &Opti
     };
     let engine = Engine { rules: options.rules, lang, action: &action };
     let mut devices: Vec<_> = analysed.devices.iter().zip(&analysed.sheets).map(|(d, s)| engine.device(d, s)).collect();
+    // Who brings no rules asks no question that a story answers.
+    let told = if options.rules.is_empty() { Vec::new() } else { story::stories(analysed, settings, lang) };
+    for (device, story) in devices.iter_mut().zip(told) {
+        device.stories.extend(story);
+    }
     for device in &mut devices {
         device.findings.iter_mut().for_each(|f| count_places(f, source));
+        device.stories.iter_mut().flat_map(|s| &mut s.hops).flat_map(|h| &mut h.labels).for_each(|l| count_place(l, source));
         device.outcomes.iter_mut().flat_map(|o| &mut o.evidence).for_each(|l| count_place(l, source));
     }
     let coverage = analysed.devices.first().map(|d| &d.coverage);

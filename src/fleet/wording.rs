@@ -110,7 +110,9 @@ impl Words {
     /// Services, with source ports where they matter.
     fn services(self, product: &Product) -> String {
         let without = service::not(&product.svc);
-        let services = if !without.is_empty() && without.ranges().len() < product.svc.ranges().len() {
+        let services = if without.is_empty() {
+            self.get("reach.set.all_services").to_owned()
+        } else if !without.is_empty() && without.ranges().len() < product.svc.ranges().len() {
             self.fill("reach.set.services_except", &[&text::services(&without)])
         } else {
             text::services(&product.svc)

@@ -61,6 +61,7 @@ impl Engine<'_> {
             os_version: device.identity.version.as_ref().map(|v| v.text.clone()),
             outcomes: Vec::with_capacity(self.rules.len()),
             findings: Vec::new(),
+            stories: Vec::new(),
         };
         for rule in self.rules {
             let (outcome, findings) = self.rule(rule, device, sheet);

@@ -13,6 +13,7 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("run", include_str!("../../texts/run.toml")),
     ("schema", include_str!("../../texts/schema.toml")),
     ("steps", include_str!("../../texts/steps.toml")),
+    ("story", include_str!("../../texts/story.toml")),
     ("ui", include_str!("../../texts/ui.toml")),
     ("words", include_str!("../../texts/words.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
