@@ -178,6 +178,25 @@ fn a_port_in_front_of_a_translation_and_the_host_behind_it_are_one_way() {
 }
 
 #[test]
+fn a_row_for_users_holds_for_who_logged_in_and_for_no_stranger() {
+    let text = std::fs::read_to_string(root().join("corpus/incidents/handa-like-fgt60e.conf")).expect("file");
+    // The row to the Internet asks for a login too.
+    let text = text.replace(
+        "        set name \"lan-to-internet\"\n",
+        "        set name \"lan-to-internet\"\n        set groups \"vpn-maintenance\"\n",
+    );
+    let whole = &whole("fw.conf", text.as_bytes())[0];
+    let devices = &whole.analysed.as_ref().expect("analysed").devices;
+    let reached = |from: &str, to: &str| {
+        let ways = ask(devices, &whole.settings, &question(Some(from), Some(to))).remove(0).ways;
+        ways.iter().map(|w| w.reached).min()
+    };
+    assert_eq!(reached("ssl.root", "internal"), Some(Reached::Yes));
+    assert_eq!(reached("internal", "wan1"), Some(Reached::Unknown));
+    assert_ne!(reached("internet", "internal"), Some(Reached::Yes));
+}
+
+#[test]
 fn what_is_printed_is_kept() {
     let cases: [(&str, &str, Option<&str>, Option<&str>); 5] = [
         ("reach.handa", "handa-like-fgt60e.conf", None, None),

@@ -195,7 +195,10 @@ impl<'a> Engine<'a> {
         let configured = &self.cx.device().filters[filter];
         let from_tunnel =
             self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
-        let login = self.logged_in && self.cx.side(ingress).is_some_and(|s| s.side.get() == Some(&SidePointer::RemoteAccess));
+        let side = self.cx.side(ingress).and_then(|s| s.side.get());
+        let serves_users = || self.cx.device().remote_access.iter().any(|r| r.interface == Some(ingress));
+        let login = self.logged_in && (side == Some(&SidePointer::RemoteAccess) || serves_users());
+        let inside = self.logged_in && side.is_some_and(|s| *s != SidePointer::Untrusted);
         let mut rows = Vec::new();
         let mut index = Vec::new();
         for row in self.compiled(filter).iter() {
@@ -211,7 +214,12 @@ impl<'a> Engine<'a> {
                 Some(_) => (row.plain.clone(), row.plain_sees_translated),
                 None => (row.plain.clone(), Some(true)),
             };
-            let mut guard = row.with_login.filter(|_| login).unwrap_or(row.guard);
+            let mut guard = match row.with_login {
+                Some(with_login) if login => with_login,
+                // Whether who stands inside has logged in, nobody can say.
+                Some(with_login) if inside => with_login.filter(|holds| !holds),
+                _ => row.guard,
+            };
             if row.decrypted_only && !from_tunnel {
                 continue;
             }
