@@ -45,13 +45,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("syntax", &["source"]),
     ("ir", &["source"]),
     ("finding.rs", &["ir", "source"]),
+    ("answer.rs", &["finding", "ir"]),
     ("texts.rs", &["finding"]),
     ("dialect", &["ir", "source", "syntax"]),
     ("analysis", &["ir", "packet", "source"]),
     ("rule", &["dialect", "finding", "ir", "source", "texts"]),
-    ("fleet", &["analysis", "dialect", "finding", "ir", "rule", "source", "syntax", "texts"]),
-    ("report", &["finding", "ir", "source", "texts"]),
-    ("cli", &["analysis", "dialect", "finding", "fleet", "ir", "report", "rule", "source", "texts"]),
+    ("fleet", &["analysis", "answer", "dialect", "finding", "ir", "packet", "rule", "source", "syntax", "texts"]),
+    ("report", &["answer", "finding", "ir", "source", "texts"]),
+    ("cli", &["analysis", "answer", "dialect", "finding", "fleet", "ir", "report", "rule", "source", "texts"]),
 ];
 
 #[test]

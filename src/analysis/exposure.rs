@@ -10,7 +10,7 @@ use super::resolve::{self, Bound, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
+use crate::ir::filter::{AddrExpr, Filter, Guard, Hook, Stage, Verdict};
 use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::NatIx;
@@ -129,6 +129,25 @@ struct Ready {
 }
 
 type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
+/// Where packets come to a listener: what they are, and how they go on. Running it gives a [`Flow`].
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    /// The packets, as they are behind the translation if there is one.
+    pub(super) product: Product,
+    /// The interface they enter.
+    pub(super) ingress: InterfaceIx,
+    /// Their family.
+    pub(super) v6: bool,
+    /// Why nothing of it is sure, once for each doubt.
+    pub(super) doubts: Vec<Option<Why>>,
+    /// The translation that leads them to the box.
+    pub(super) nat: Option<NatIx>,
+    /// The interface they reach through the filters for traffic through the box (a loopback).
+    pub(super) forwarded: Option<InterfaceIx>,
+    /// For an own address that the export does not show: who may stand outside.
+    pub(super) whichever: Option<AddrSet>,
+}
+
 
 /// Answers the questions of one device.
 pub struct Engine<'a> {
@@ -142,6 +161,8 @@ pub struct Engine<'a> {
     pub(super) further_inside: std::cell::Cell<bool>,
     /// Networks of trusted interfaces, once somebody asked.
     pub(super) inside: std::cell::OnceCell<AddrSet>,
+    /// Whether packets from remote access are those of users who logged in, so that rows for users hold for them.
+    pub(super) logged_in: bool,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -158,6 +179,7 @@ impl<'a> Engine<'a> {
             budget: RefCell::new(Budget::new(WORK)),
             further_inside: std::cell::Cell::new(false),
             inside: std::cell::OnceCell::new(),
+            logged_in: false,
         }
     }
 
@@ -179,6 +201,10 @@ impl<'a> Engine<'a> {
         let configured = &self.cx.device().filters[filter];
         let from_tunnel =
             self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
+        let side = self.cx.side(ingress).and_then(|s| s.side.get());
+        let serves_users = || self.cx.device().remote_access.iter().any(|r| r.interface == Some(ingress));
+        let login = self.logged_in && (side == Some(&SidePointer::RemoteAccess) || serves_users());
+        let inside = self.logged_in && side.is_some_and(|s| *s != SidePointer::Untrusted);
         let mut rows = Vec::new();
         let mut index = Vec::new();
         let bound = if to_box { Bound::ToBox(ingress) } else { Bound::Through };
@@ -199,7 +225,12 @@ impl<'a> Engine<'a> {
                 Some(_) => (row.plain.clone(), row.plain_sees_translated),
                 None => (row.plain.clone(), Some(true)),
             };
-            let mut guard = row.guard;
+            let mut guard = match row.with_login {
+                Some(with_login) if login => with_login,
+                // Whether who stands inside has logged in, nobody can say.
+                Some(with_login) if inside => with_login.filter(|holds| !holds),
+                _ => row.guard,
+            };
             if row.decrypted_only && !from_tunnel {
                 continue;
             }
@@ -301,6 +332,8 @@ impl<'a> Engine<'a> {
                         _ => "step.filter_may",
                     };
                     flow.steps.push(Step { span: Some(rule.span), code, args: vec![rule.label.clone(), filter.name.clone()] });
+                    let login = rule.guards.iter().filter_map(|g| if let Guard::Users(span) = g { Some(*span) } else { None });
+                    flow.steps.extend(login.map(|s| Step { span: Some(s), code: "step.logged_in", args: Vec::new() }));
                     flow.origins.push(Origin::all([Origin::Written(rule.span), rule.verdict.origin.clone()]));
                 }
             }
@@ -338,7 +371,10 @@ impl<'a> Engine<'a> {
                 }
                 // The next stage decides; nothing to say.
                 Some(Verdict::Next) => {}
-                Some(_) => flow.steps.push(Step { span: None, code: "step.no_filter_accept", args: vec![self.name(ingress)] }),
+                Some(_) => {
+                    let code = if hook == Hook::Outbound { "step.no_filter_out" } else { "step.no_filter_accept" };
+                    flow.steps.push(Step { span: None, code, args: vec![self.name(on.unwrap_or(ingress))] });
+                }
                 None => flow.doubt(undecided.value.why().cloned()),
             }
             flow.origins.push(undecided.origin.clone());
@@ -486,6 +522,12 @@ impl<'a> Engine<'a> {
 
     /// Every way packets that enter an interface may reach a binding, in one family: untranslated, and by each translation to the box.
     fn ways(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool) -> Vec<Flow> {
+        self.doors(listener, binding, ingress, v6, None).iter().filter_map(|door| self.enter(door, None)).collect()
+    }
+
+    /// Where packets that enter an interface may come to a binding, in one family, before any filter is asked.
+    /// `outside` are the sources that stand there; `None` for all that may.
+    pub(super) fn doors(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool, outside: Option<&AddrSet>) -> Vec<Door> {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
         if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {
@@ -494,7 +536,6 @@ impl<'a> Engine<'a> {
         let svc = listener.ports.get().map_or_else(service::any, |t| resolve::union_of_terms(t));
         let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
         let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
-        let mut ways = Vec::new();
         let mut own = trust::own_addresses(target, v6);
         if v6 && own.is_empty() {
             // IPv6 is on or may be on; the address comes from the network.
@@ -502,46 +543,72 @@ impl<'a> Engine<'a> {
         }
         // A port without an address: nothing to compute, and large switches have thousands of them.
         if own.is_empty() && device.nat.rules.is_empty() {
-            return ways;
+            return Vec::new();
         }
-        let outside = self.outside(ingress, v6);
+        let outside = outside.map_or_else(|| Cow::Owned(self.outside(ingress, v6)), Cow::Borrowed);
         let public =
             if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         own.sort();
         own.dedup();
-        let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);
+        let mut doubts = Vec::new();
+        if v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6) {
+            doubts.push(interface.ipv6.value.why().cloned());
+        }
+        if listener.ports.get().is_none() {
+            doubts.push(listener.ports.value.why().cloned());
+        }
+        let mut doors = Vec::new();
         for address in own {
             let dst = address.map_or_else(|| public.clone(), AddrSet::single);
-            let product = Product { src: outside.clone(), dst, svc: svc.clone(), ..Product::any() };
-            let Some(mut flow) = self.start(product, v6) else { continue };
-            if doubt_v6 {
-                flow.doubt(interface.ipv6.value.why().cloned());
-            }
-            if listener.ports.get().is_none() {
-                flow.doubt(listener.ports.value.why().cloned());
-            }
-            self.steal(&mut flow, ingress, v6);
-            self.unmatched(&mut flow, ingress, v6);
-            if let Some(egress) = forwarded {
-                self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
-                flow.to_box = true;
-                self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
-            } else {
-                flow.to_box = true;
-                self.run(&mut flow, &device.pipeline.to_box, ingress, None, None);
-            }
-            if address.is_none() {
-                // The address is one the export does not show: surely in is only what gets in whichever it is.
-                flow.quantify(&outside);
-            }
-            ways.push(flow);
+            let product = Product { src: outside.as_ref().clone(), dst, svc: svc.clone(), ..Product::any() };
+            let whichever = address.is_none().then(|| outside.as_ref().clone());
+            doors.push(Door { product, ingress, v6, doubts: doubts.clone(), nat: None, forwarded, whichever });
         }
         if !v6 && binding.on.is_none() {
             for (n, rule) in device.nat.rules.iter().enumerate() {
-                ways.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress));
+                doors.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress, &outside));
             }
         }
-        ways
+        doors
+    }
+
+    /// Sends the packets of a door, or those of them that are in `within`, through the decisions of the box.
+    pub(super) fn enter(&self, door: &Door, within: Option<&Product>) -> Option<Flow> {
+        let device = self.cx.device();
+        let product = within.map_or_else(|| door.product.clone(), |w| door.product.intersection(w));
+        if let Some(n) = door.nat {
+            let rule = device.nat.rules.get(n.0 as usize)?;
+            let (mut flow, stages) = self.translate(&device.pipeline.to_box, rule, door.ingress, product, door.v6)?;
+            for why in &door.doubts {
+                flow.doubt(why.clone());
+            }
+            flow.origins.push(Origin::Written(rule.span));
+            flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
+            flow.to_box = true;
+            self.run(&mut flow, stages, door.ingress, None, door.nat);
+            return Some(flow);
+        }
+        // A packet has one destination: nothing to be quantified over.
+        let several = product.dst.v4.count() + product.dst.v6.count() > 1;
+        let mut flow = self.start(product, door.v6)?;
+        for why in &door.doubts {
+            flow.doubt(why.clone());
+        }
+        self.steal(&mut flow, door.ingress, door.v6);
+        self.unmatched(&mut flow, door.ingress, door.v6);
+        if let Some(egress) = door.forwarded {
+            self.run(&mut flow, &device.pipeline.through, door.ingress, Some(egress), None);
+            flow.to_box = true;
+            self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
+        } else {
+            flow.to_box = true;
+            self.run(&mut flow, &device.pipeline.to_box, door.ingress, None, None);
+        }
+        if let Some(outside) = door.whichever.as_ref().filter(|_| several) {
+            // The address is one the export does not show: surely in is only what gets in whichever it is.
+            flow.quantify(outside);
+        }
+        Some(flow)
     }
 
     pub(super) fn start(&self, product: Product, v6: bool) -> Option<Flow> {
@@ -643,7 +710,7 @@ fn written(origin: &Origin) -> Option<crate::source::Span> {
     }
 }
 
-fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
+pub(super) fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
     let spans = origin.spans();
     let args = vec![listener.service.to_owned(), interface.to_owned(), ports_text(listener)];
     let code = if matches!(origin, Origin::Default(_)) { "step.listens_by_default" } else { "step.listens" };

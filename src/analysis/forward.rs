@@ -190,25 +190,15 @@ fn hidden_text(expr: &AddrExpr) -> Option<String> {
 
 fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx) {
     let live = rule.live.value();
-    let to = rule.to.get().map(|e| engine.resolver.addresses(e).hi);
-    let v6 = rule.family == crate::ir::filter::Family::V6;
-    let outside = engine.outside(ingress, v6);
-    let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
     if live.value.is_false() {
         return;
     }
-    let inside = rule.to.get().and_then(hidden_text).or_else(|| to.as_ref().map(addresses_text)).unwrap_or_default();
-    let target = Product {
-        src: outside.intersection(&src),
-        dst: to.unwrap_or_else(AddrSet::any),
-        svc: without_messages(&translate::after_ports(rule)),
-        ..Product::any()
-    };
-    let Some((mut flow, stages)) = engine.translate(&cx.device().pipeline.through, rule, ingress, target, v6) else { return };
-    if rule.ingress.covers(ingress).is_none() {
-        flow.doubt(None);
-    }
-    engine.run(&mut flow, stages, ingress, egress_of(cx, engine, rule), Some(n));
+    let v6 = rule.family == crate::ir::filter::Family::V6;
+    let outside = engine.outside(ingress, v6);
+    let to = || rule.to.get().map(|e| addresses_text(&engine.resolver.addresses(e).hi));
+    let inside = rule.to.get().and_then(hidden_text).or_else(to).unwrap_or_default();
+    let within = Product { src: outside.clone(), svc: without_messages(&service::any()), ..Product::any() };
+    let Some(flow) = through_translation(engine, n, rule, ingress, &within) else { return };
     let svc = services(engine, &flow, &outside);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
@@ -226,6 +216,19 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     add(cx, engine, sheet, ingress, found);
 }
 
+/// The packets within `within` (as they are behind the translation) that one translation leads inside, behind all filters;
+/// `None` if there can be none.
+pub(super) fn through_translation(engine: &Engine<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx, within: &Product) -> Option<Flow> {
+    let v6 = rule.family == crate::ir::filter::Family::V6;
+    let target = translate::target(engine, rule).intersection(within);
+    let (mut flow, stages) = engine.translate(&engine.cx.device().pipeline.through, rule, ingress, target, v6)?;
+    if rule.ingress.covers(ingress).is_none() {
+        flow.doubt(None);
+    }
+    engine.run(&mut flow, stages, ingress, egress_of(engine.cx, engine, rule), Some(n));
+    Some(flow)
+}
+
 /// The interface whose network holds a translation's target, where one does.
 fn egress_of(cx: &Context<'_>, engine: &Engine<'_>, rule: &NatRule) -> Option<InterfaceIx> {
     let to = engine.resolver.addresses(rule.to.get()?).lo;
@@ -233,6 +236,13 @@ fn egress_of(cx: &Context<'_>, engine: &Engine<'_>, rule: &NatRule) -> Option<In
         i.addresses.iter().filter_map(|a| a.net.get()).any(|n| AddrSet::prefix(n.addr, n.prefix).is_some_and(|net| to.is_subset(&net)))
     };
     cx.device().interfaces.iter().position(holds).map(|ix| InterfaceIx(ix as u32))
+}
+
+/// The networks of interfaces that packets from a side can be addressed to: through the Internet only public addresses.
+pub(super) fn addressable(engine: &Engine<'_>, side: &super::trust::Side, interfaces: &[InterfaceIx], v6: bool) -> AddrSet {
+    let nets = engine.resolver.networks(interfaces).lo;
+    let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
+    if side.outside == "closed_network" { nets } else { nets.intersection(&class::public()) }
 }
 
 /// Permits without translation to inside networks that can be addressed from this outside.
@@ -245,9 +255,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
     }
     let trusted: Vec<InterfaceIx> =
         (0..cx.sides.len() as u32).map(InterfaceIx).filter(|ix| cx.sides[ix.0 as usize].trusted().value.is_true()).collect();
-    let nets = engine.resolver.networks(&trusted).lo;
-    let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-    let addressable = if side.outside == "closed_network" { nets } else { nets.intersection(&class::public()) };
+    let addressable = addressable(engine, side, &trusted, v6);
     if addressable.is_empty() {
         return;
     }

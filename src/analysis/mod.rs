@@ -5,6 +5,7 @@
 //! device declares. What the export does not say stays unknown all the way.
 
 pub mod auth;
+pub mod difference;
 pub mod exposure;
 pub mod filters;
 pub mod firmware;
@@ -12,11 +13,14 @@ mod flow;
 pub mod forward;
 pub mod grants;
 mod limits;
+pub mod reach;
 pub mod resolve;
 pub mod secret;
+pub mod story;
 pub mod strength;
 pub mod system;
 mod translate;
+pub mod text;
 pub mod trust;
 pub mod tunnel;
 mod universe;

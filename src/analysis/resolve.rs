@@ -103,6 +103,8 @@ pub struct CompiledRow {
     pub verdict: Option<Verdict>,
     /// Whether it is in force and its further conditions hold for a stranger's packet.
     pub guard: Option<bool>,
+    /// The same for packets of users who logged in, where the row asks for a login.
+    pub with_login: Option<Option<bool>>,
     /// Whether it only holds for packets that came out of a tunnel.
     pub decrypted_only: bool,
     /// Whether a schedule limits it.
@@ -139,6 +141,11 @@ impl<'a> Resolver<'a> {
     pub fn size(&self, atom: AtomId) -> AtomSize {
         let unknown = (Class::None, Class::Any);
         self.atoms.borrow().sizes.get(atom.0 as usize).copied().unwrap_or(AtomSize { inside: unknown, outside: unknown })
+    }
+
+    /// What an atom stands for, as the export names it.
+    pub fn name_of(&self, atom: AtomId) -> Option<(OpaqueKind, String)> {
+        self.atoms.borrow().by_name.iter().find(|(_, id)| **id == atom).map(|(name, _)| name.clone())
     }
 
     fn atom(&self, kind: OpaqueKind, text: &str) -> Addresses {
@@ -358,11 +365,12 @@ impl<'a> Resolver<'a> {
             return None;
         }
         let mut guard = live;
-        let (mut decrypted_only, mut scheduled) = (false, false);
+        let (mut decrypted_only, mut scheduled, mut users) = (false, false, false);
         for condition in &rule.guards {
             match condition {
                 // A stranger's first packet has no login and belongs to no connection.
-                Guard::Users(_) | Guard::Established(_) => guard = Some(false),
+                Guard::Users(_) => users = true,
+                Guard::Established(_) => guard = Some(false),
                 Guard::Schedule(_) => scheduled = true,
                 Guard::Decrypted(_) => decrypted_only = true,
                 Guard::Unmodelled(..) => guard = if guard == Some(false) { guard } else { None },
@@ -391,6 +399,10 @@ impl<'a> Resolver<'a> {
             }
             all
         };
+        let with_login = users.then_some(guard);
+        if users {
+            guard = Some(false);
+        }
         Some(CompiledRow {
             index,
             ingress: rule.ingress.clone(),
@@ -401,6 +413,7 @@ impl<'a> Resolver<'a> {
             plain_sees_translated: rule.nat.plain_sees_translated.value.tri(),
             verdict: rule.verdict.get().copied(),
             guard,
+            with_login,
             decrypted_only,
             scheduled,
         })

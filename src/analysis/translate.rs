@@ -4,11 +4,11 @@
 //! The published address may be one that the export hides or that the provider assigns. It is still one address, the same
 //! wherever it is named: surely through are only packets that get through whichever address it is.
 
-use super::exposure::Engine;
-use super::flow::Flow;
+use super::exposure::{Door, Engine};
+use super::flow::{Cell, Flow};
 use super::resolve::{self, Bound};
 use super::trust;
-use crate::ir::fact::{Origin, Why, WhyCode};
+use crate::ir::fact::{Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Stage, SvcTerm};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
@@ -46,7 +46,7 @@ impl Engine<'_> {
         }
         let published = self.published(rule, ingress, v6);
         let svc = resolve::union_of_terms(&rule.orig_svc);
-        let mut flow = self.start(Product { src: target.src.clone(), dst: published.addresses.clone(), svc, ..Product::any() }, v6)?;
+        let mut flow = self.start(Product { dst: published.addresses.clone(), svc, ..target.clone() }, v6)?;
         if let Some(why) = published.doubt {
             flow.doubt(Some(why));
         }
@@ -62,8 +62,7 @@ impl Engine<'_> {
             if let Some(start) = start.as_ref().filter(|_| published.hidden) {
                 cell.lo = whichever_destination(&cell.lo, start, &mut budget).unwrap_or_else(|_| PacketSet::empty());
             }
-            let sources = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied();
-            cell.assignment = Assignment::of(sources.collect::<Vec<_>>());
+            cell.assignment = sources_of(&cell.assignment);
             let moved = |set: &PacketSet| set.products().iter().flat_map(|p| moved(p, rule, &target)).collect::<Vec<_>>();
             let (lo, hi) = (moved(&cell.lo), moved(&cell.hi));
             (cell.lo, cell.hi) = match (PacketSet::of(lo, &mut budget), PacketSet::of(hi, &mut budget)) {
@@ -71,6 +70,7 @@ impl Engine<'_> {
                 _ => (PacketSet::empty(), PacketSet::any()),
             };
         }
+        flow.cells = joined(std::mem::take(&mut flow.cells), &mut budget);
         drop(budget);
         if published.hidden {
             flow.why.get_or_insert_with(|| Why::new(WhyCode::RuntimeContent, "own address"));
@@ -150,28 +150,27 @@ impl Engine<'_> {
         }
     }
 
-    /// The way by one translation whose target is the box itself.
-    pub(super) fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx) -> Option<Flow> {
+    /// The way by one translation whose target is the box itself. `outside` are the sources that stand there.
+    pub(super) fn translated_to_box(
+        &self,
+        n: NatIx,
+        rule: &NatRule,
+        svc: &Intervals<u32>,
+        ingress: InterfaceIx,
+        outside: &AddrSet,
+    ) -> Option<Door> {
         let to = rule.to.get().filter(|to| self.holds_own(to))?;
         let live = rule.live.value();
         if live.value.is_false() || rule.ingress.covers(ingress) == Some(false) || !rule.family.includes(false) {
             return None;
         }
-        let after = after_ports(rule).intersection(svc);
-        let outside = self.outside(ingress, false);
         let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
         // Own addresses in general: which of them it is does not matter, and the export may show none.
         let dst = if is_own(to) { AddrSet::any_v4() } else { self.resolver.addresses(to).hi };
-        let target = Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() };
-        let (mut flow, stages) = self.translate(&self.cx.device().pipeline.to_box, rule, ingress, target, false)?;
-        if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
-            flow.doubt(live.value.why().cloned());
-        }
-        flow.origins.push(Origin::Written(rule.span));
-        flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
-        flow.to_box = true;
-        self.run(&mut flow, stages, ingress, None, Some(n));
-        Some(flow)
+        let product = Product { src: outside.intersection(&src.hi), dst, svc: after_ports(rule).intersection(svc), ..Product::any() };
+        let unsure = !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi;
+        let doubts = if unsure { vec![live.value.why().cloned()] } else { Vec::new() };
+        Some(Door { product, ingress, v6: false, doubts, nat: Some(n), forwarded: None, whichever: None })
     }
 
     fn published(&self, rule: &NatRule, ingress: InterfaceIx, v6: bool) -> Published {
@@ -205,6 +204,12 @@ impl Engine<'_> {
     }
 }
 
+/// The packets a translation leads on, as they are behind it, whatever decides before it.
+pub(super) fn target(engine: &Engine<'_>, rule: &NatRule) -> Product {
+    let of = |expr: Option<&AddrExpr>| expr.map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
+    Product { src: of(rule.src.get()), dst: of(rule.to.get()), svc: after_ports(rule), ..Product::any() }
+}
+
 /// Ports after a translation.
 pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
     let before = resolve::union_of_terms(&rule.orig_svc);
@@ -225,6 +230,27 @@ pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
 /// Whether an expression is the box's own addresses, by name.
 fn is_own(to: &AddrExpr) -> bool {
     matches!(to, AddrExpr::SelfAddrs | AddrExpr::InterfaceAddr(_))
+}
+
+/// What an assignment says of sources.
+fn sources_of(assignment: &Assignment) -> Assignment {
+    Assignment::of(assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied().collect::<Vec<_>>())
+}
+
+/// Cells that only differed in where the published address belongs become one: surely on are packets that are so wherever it does.
+fn joined(cells: Vec<Cell>, budget: &mut Budget) -> Vec<Cell> {
+    let mut out: Vec<Cell> = Vec::new();
+    for cell in cells {
+        let Some(same) = out.iter_mut().find(|c| c.assignment.values() == cell.assignment.values()) else {
+            out.push(cell);
+            continue;
+        };
+        (same.lo, same.hi) = match (same.lo.intersection(&cell.lo, budget), same.hi.union(&cell.hi, budget)) {
+            (Ok(lo), Ok(hi)) => (lo, hi),
+            _ => (PacketSet::empty(), PacketSet::any()),
+        };
+    }
+    out
 }
 
 /// The packets of a set that are in it whichever of the start's destinations they have.

@@ -240,6 +240,7 @@ impl Builder {
             product: entry.product,
             model: entry.model,
             os_version: entry.os_version,
+            stories: Vec::new(),
         }
     }
 }
