@@ -129,6 +129,8 @@ fn nobody(export: &Export<'_>, device: &mut Device) {
     let live: Fact<bool> = export.absent("username", TOPIC, |v| (v == "none").then_some(true));
     let mut account = account(export, "", span, Live::own(live.clone()));
     account.factory = export.absent("username", TOPIC, |v| (v == "none").then_some(Factory::NameAndSecret));
+    // There is no name that could be changed.
+    account.renamable = Fact::written(false, span);
     let ix = AccountIx(device.accounts.items.len() as u32);
     let mut own = secret(export, SecretUse::AdminLogin, "", span, (Storage::Empty, crate::ir::account::SecretValue::new("")), live.clone());
     own.account = Some(ix);
