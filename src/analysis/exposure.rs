@@ -10,7 +10,7 @@ use super::resolve::{self, Bound, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Filter, Guard, Hook, Stage, Verdict};
+use crate::ir::filter::{AddrExpr, Filter, Guard, Hook, IfMatch, Stage, Verdict};
 use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::NatIx;
@@ -97,7 +97,7 @@ pub fn worse(a: &Fact<Class>, b: &Fact<Class>) -> Fact<Class> {
     } else if blo > ahi {
         b.origin.clone()
     } else {
-        Origin::all([a.origin.clone(), b.origin.clone()])
+        a.origin.joined(&b.origin)
     };
     Fact { value, origin }
 }
@@ -127,6 +127,8 @@ struct Ready {
     /// Row of the evaluator to row of the configured filter.
     rows: Vec<usize>,
 }
+
+type Attachments = (Vec<(usize, usize)>, HashMap<InterfaceIx, Vec<(usize, usize)>>);
 
 type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 /// Where packets come to a listener: what they are, and how they go on. Running it gives a [`Flow`].
@@ -159,6 +161,8 @@ pub struct Engine<'a> {
     pub(super) budget: RefCell<Budget>,
     /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
     pub(super) further_inside: std::cell::Cell<bool>,
+    /// Where filters are attached: on any interface, and by interface; filter and number of the attachment.
+    attachments: std::cell::OnceCell<Attachments>,
     /// Networks of trusted interfaces, once somebody asked.
     pub(super) inside: std::cell::OnceCell<AddrSet>,
     /// Whether packets from remote access are those of users who logged in, so that rows for users hold for them.
@@ -178,6 +182,7 @@ impl<'a> Engine<'a> {
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
             further_inside: std::cell::Cell::new(false),
+            attachments: std::cell::OnceCell::new(),
             inside: std::cell::OnceCell::new(),
             logged_in: false,
         }
@@ -264,11 +269,27 @@ impl<'a> Engine<'a> {
 
     /// Filters attached at a hook of an interface, in order: surely (`true`) or possibly.
     pub(super) fn attached(&self, hook: Hook, ix: InterfaceIx, v6: bool) -> Vec<(usize, Option<bool>, &'a Origin)> {
-        let filters = self.cx.device().filters.iter().enumerate().filter(|(_, f)| f.family.includes(v6));
-        filters
-            .flat_map(|(n, f)| f.attach.iter().filter(move |a| a.hook == hook).map(move |a| (n, a.on.covers(ix), &a.origin)))
-            .filter(|(_, covers, _)| *covers != Some(false))
-            .collect()
+        let filters = &self.cx.device().filters;
+        let (everywhere, by_interface) = self.attachments.get_or_init(|| {
+            let (mut everywhere, mut by_interface) = (Vec::new(), HashMap::<InterfaceIx, Vec<(usize, usize)>>::new());
+            for (n, filter) in filters.iter().enumerate() {
+                for (at, attach) in filter.attach.iter().enumerate() {
+                    match &attach.on {
+                        IfMatch::These(list) => list.iter().for_each(|ix| by_interface.entry(*ix).or_default().push((n, at))),
+                        IfMatch::Any | IfMatch::Unknown(_) => everywhere.push((n, at)),
+                    }
+                }
+            }
+            (everywhere, by_interface)
+        });
+        let mut places: Vec<(usize, usize)> = everywhere.iter().chain(by_interface.get(&ix).into_iter().flatten()).copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        let attached = places.into_iter().filter_map(|(n, at)| {
+            let (filter, attach) = filters.get(n).and_then(|f| Some((f, f.attach.get(at)?)))?;
+            (filter.family.includes(v6) && attach.hook == hook).then(|| (n, attach.on.covers(ix), &attach.origin))
+        });
+        attached.collect()
     }
 
     /// Sends packets through one filter.
@@ -729,7 +750,7 @@ pub(super) fn witness(packet: &Packet) -> Witness {
         service::ICMP | service::ICMPV6 => "icmp".into(),
         p => p.to_string().into(),
     };
-    let port = service::has_ports(packet.proto).then_some(packet.detail);
+    let port = service::has_ports(packet.proto).then_some(packet.detail).filter(|port| *port != 0);
     let shown = !destination.is_unspecified();
     Witness { source, destination: shown.then_some(destination), protocol, port }
 }

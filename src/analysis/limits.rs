@@ -43,7 +43,7 @@ impl Admitted {
             parts,
             sure: true,
             why: self.why.clone().or_else(|| other.why.clone()),
-            origin: Origin::all([self.origin.clone(), other.origin.clone()]),
+            origin: self.origin.joined(&other.origin),
         }
     }
 
@@ -63,7 +63,7 @@ impl Admitted {
             parts,
             sure: self.sure && other.sure,
             why: self.why.clone().or_else(|| other.why.clone()),
-            origin: Origin::all([self.origin.clone(), other.origin.clone()]),
+            origin: self.origin.joined(&other.origin),
         }
     }
 }

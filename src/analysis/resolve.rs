@@ -463,6 +463,9 @@ pub fn service_text(svc: &Intervals<u32>) -> String {
             let to = if protocol == p2 { d2 } else { u16::MAX };
             parts.push(if !service::has_ports(protocol) || (from, to) == (0, u16::MAX) {
                 name(protocol)
+            } else if (from, to) == (0, 0) {
+                // One port, hidden by who gave the export away.
+                format!("{} ?", name(protocol))
             } else if from == to {
                 format!("{} {from}", name(protocol))
             } else {

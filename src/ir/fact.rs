@@ -277,6 +277,21 @@ impl Origin {
         }
     }
 
+    /// This origin and one more. A chain of many stays flat, and from some length on takes in only what makes it weaker: nobody
+    /// reads a hundred lines, and exports with tens of thousands of interfaces must not nest as deep.
+    pub fn joined(&self, other: &Origin) -> Origin {
+        const LONG: usize = 64;
+        match self {
+            Origin::All(parts) if parts.len() >= LONG => {
+                let weaker = other.strength() < self.strength();
+                let unsure = other.rests_on_unverified_default() && !self.rests_on_unverified_default();
+                if weaker || unsure { Origin::All(parts.iter().chain([other]).cloned().collect()) } else { self.clone() }
+            }
+            Origin::All(parts) => Origin::All(parts.iter().chain([other]).cloned().collect()),
+            _ => Origin::all([self.clone(), other.clone()]),
+        }
+    }
+
     /// An inference from other facts.
     pub fn inferred(code: &'static str, from: impl IntoIterator<Item = Origin>) -> Origin {
         Origin::Inferred { code, from: from.into_iter().collect() }
@@ -376,7 +391,7 @@ impl Fact<bool> {
             (true, true) if other.origin.strength() > self.origin.strength() => other.origin.clone(),
             (true, _) => self.origin.clone(),
             (_, true) => other.origin.clone(),
-            _ => Origin::all([self.origin.clone(), other.origin.clone()]),
+            _ => self.origin.joined(&other.origin),
         }
     }
 }
@@ -433,6 +448,15 @@ mod tests {
     }
     fn unknown() -> Fact<bool> {
         Fact::unknown(Why::new(WhyCode::Site, "x"))
+    }
+
+    #[test]
+    fn a_fact_of_very_many_stays_flat_and_as_weak_as_its_weakest_part() {
+        let guess = Fact::known(false, Origin::inferred("x", []));
+        let facts = std::iter::repeat_n(written(false), 100_000).chain([guess]).chain(std::iter::repeat_n(written(false), 100));
+        let one = facts.reduce(|a, b| a.or(&b)).expect("facts");
+        assert_eq!(one.origin.strength(), Strength::Inferred);
+        assert!(one.origin.spans().len() <= 64);
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub struct SvcTerm {
     pub protocol: Option<u8>,
     /// Source ports.
     pub src_ports: Vec<(u16, u16)>,
-    /// Destination ports.
+    /// Destination ports. Port 0, to which nothing real is sent, stands for one port that the export hides.
     pub dst_ports: Vec<(u16, u16)>,
     /// ICMP type and code, for ICMP and ICMPv6.
     pub icmp: Option<(u8, Option<u8>)>,
