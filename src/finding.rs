@@ -298,6 +298,8 @@ pub struct FileReport {
     pub errors: Vec<FileError>,
     /// Whether the file could be judged at all.
     pub readable: bool,
+    /// Whether nobody named the file and nothing in it looks like an export; see [`Report::passed_over`].
+    pub passed_over: bool,
 }
 
 /// Why a text was taken for an export of a dialect.
@@ -347,6 +349,8 @@ pub struct Report {
     pub lang: Lang,
     /// In the order of their paths.
     pub files: Vec<FileReport>,
+    /// Paths of files found in folders in which nothing looks like an export.
+    pub passed_over: Vec<String>,
     /// Masked texts by file; the only way configuration text reaches an output. `None` where no output needs it.
     pub excerpts: Vec<Option<Arc<Masked>>>,
     /// What is to be said about the run as a whole: stale or expired suppressions, old data.

@@ -150,7 +150,6 @@ pub(super) struct Door {
     pub(super) whichever: Option<AddrSet>,
 }
 
-
 /// Answers the questions of one device.
 pub struct Engine<'a> {
     pub(super) cx: &'a Context<'a>,
@@ -548,7 +547,14 @@ impl<'a> Engine<'a> {
 
     /// Where packets that enter an interface may come to a binding, in one family, before any filter is asked.
     /// `outside` are the sources that stand there; `None` for all that may.
-    pub(super) fn doors(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool, outside: Option<&AddrSet>) -> Vec<Door> {
+    pub(super) fn doors(
+        &self,
+        listener: &Listener,
+        binding: &Binding,
+        ingress: InterfaceIx,
+        v6: bool,
+        outside: Option<&AddrSet>,
+    ) -> Vec<Door> {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
         if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {

@@ -39,12 +39,7 @@ impl Admitted {
         let known = AddrSet::union_of(known.iter().map(|(a, _)| a));
         let mut parts = vec![(known, None)];
         parts.extend(rest.into_iter().take(CELLS));
-        Admitted {
-            parts,
-            sure: true,
-            why: self.why.clone().or_else(|| other.why.clone()),
-            origin: self.origin.joined(&other.origin),
-        }
+        Admitted { parts, sure: true, why: self.why.clone().or_else(|| other.why.clone()), origin: self.origin.joined(&other.origin) }
     }
 
     fn and(&self, other: &Admitted) -> Admitted {

@@ -15,8 +15,8 @@ pub struct Score {
     pub enough: i32,
     /// The first line of each sign that was seen, with its points.
     pub reasons: Vec<(Span, i32)>,
-    /// What a foreign relative is, where a sign against the dialect says so.
-    pub foreign: Option<Localized>,
+    /// What a foreign relative is, where a sign against the dialect says so: the weight of that sign, and the text.
+    pub foreign: Option<(i32, Localized)>,
 }
 
 /// Scores of all dialects, best first.
@@ -32,6 +32,11 @@ impl Verdict {
         let best = self.scores.first()?;
         let tied = self.scores.get(1).is_some_and(|s| s.points == best.points && s.points >= s.enough);
         (best.points >= best.enough && !tied).then_some(best)
+    }
+
+    /// What the text is instead, by the weightiest sign that says so.
+    pub fn foreign(&self) -> Option<&Localized> {
+        self.scores.iter().filter_map(|s| s.foreign.as_ref()).min_by_key(|(weight, _)| *weight).map(|(_, text)| text)
     }
 
     /// The second best.
@@ -170,8 +175,9 @@ impl<'g> Detector<'g> {
                 let Some(line) = line else { continue };
                 score.points += sign.score;
                 score.reasons.push((Span::of(file, text, line.trim_end()), sign.score));
-                if score.foreign.is_none() {
-                    score.foreign.clone_from(&sign.foreign);
+                let heaviest = score.foreign.as_ref().is_none_or(|(weight, _)| sign.score < *weight);
+                if let Some(text) = sign.foreign.as_ref().filter(|_| heaviest) {
+                    score.foreign = Some((sign.score, text.clone()));
                 }
             }
             score

@@ -58,6 +58,7 @@ fn accepted(wholes: Vec<Whole>, configs: &[Config], options: &Options<'_>) -> Ve
         lang: options.lang,
         files: std::mem::take(&mut files),
         excerpts: Vec::new(),
+        passed_over: Vec::new(),
         notices: Vec::new(),
         totals: Totals::default(),
     };

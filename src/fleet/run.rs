@@ -58,11 +58,16 @@ pub fn check(inputs: &[Input<'_>], options: &Options<'_>) -> Report {
         data_as_of: analysis::firmware::lifecycle().as_of.clone(),
         lang: options.lang,
         files: Vec::new(),
+        passed_over: Vec::new(),
         excerpts: Vec::new(),
         notices: Vec::new(),
         totals: Totals::default(),
     };
     for (mut file, masked) in judged.into_iter().flatten() {
+        if file.passed_over {
+            report.passed_over.push(file.path);
+            continue;
+        }
         renumber(&mut file, FileId(report.excerpts.len() as u32));
         report.files.push(file);
         report.excerpts.push(masked);
@@ -130,6 +135,7 @@ fn refused(path: &str, lang: Lang, key: &str, args: &[&str]) -> FileReport {
         devices: Vec::new(),
         errors: vec![FileError { line: None, message: texts().fill(lang, key, args), help }],
         readable: false,
+        passed_over: false,
     }
 }
 
@@ -312,7 +318,7 @@ fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &St
         let analysed = match dialect {
             Some(dialect) => analyse(&source, range.clone(), dialect, &settings, options.excerpts),
             None => {
-                reports.extend(unknown(&path, &source, range, &verdict, named, lang).map(|r| (r, None)));
+                reports.push((unknown(&path, &source, range, &verdict, named, lang), None));
                 continue;
             }
         };
@@ -335,28 +341,23 @@ fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &St
 }
 
 /// A text that is no known export: said where the user named it or where it looks like one, else passed over.
-fn unknown(path: &str, source: &Source, range: Range<usize>, verdict: &detect::Verdict, named: bool, lang: Lang) -> Option<FileReport> {
+fn unknown(path: &str, source: &Source, range: Range<usize>, verdict: &detect::Verdict, named: bool, lang: Lang) -> FileReport {
     let text = source.clean().get(range).unwrap_or("");
     let names = dialect::all().iter().map(|d| d.name()).collect::<Vec<_>>().join(", ");
     let mut report = if text.trim().is_empty() {
-        if !named {
-            return None;
-        }
-        refused(path, lang, "run.refused.empty", &[path])
-    } else if let Some(foreign) = verdict.scores.iter().find_map(|s| s.foreign.as_ref()) {
+        FileReport { passed_over: !named, ..refused(path, lang, "run.refused.empty", &[path]) }
+    } else if let Some(foreign) = verdict.foreign() {
         refused(path, lang, "run.refused.foreign", &[if lang == Lang::Ja { &foreign.ja } else { &foreign.en }, &names])
     } else if let Some(best) = verdict.scores.first().filter(|s| s.points * 2 >= s.enough) {
         let product = dialect::grammar(best.dialect).map_or("", |g| g.file.identity.product.as_str());
         let export = dialect::grammar(best.dialect)
             .map_or("", |g| if lang == Lang::Ja { &g.file.identity.export.ja } else { &g.file.identity.export.en });
         refused(path, lang, "run.refused.partial", &[product, export])
-    } else if !named {
-        return None;
     } else {
-        refused(path, lang, "run.refused.unknown", &[&names])
+        FileReport { passed_over: !named, ..refused(path, lang, "run.refused.unknown", &[&names]) }
     };
     report.encoding = source.encoding().label().to_owned();
-    Some(report)
+    report
 }
 
 fn judge_export(path: &str, source: &Source, analysed: &Analysed, settings: &Settings, options: &Options<'_>) -> FileReport {
@@ -416,6 +417,7 @@ fn judge_export(path: &str, source: &Source, analysed: &Analysed, settings: &Set
         devices,
         errors,
         readable,
+        passed_over: false,
     }
 }
 

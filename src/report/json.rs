@@ -22,6 +22,7 @@ pub(super) fn render(report: &Report) -> String {
         as_of: &report.as_of,
         data_as_of: &report.data_as_of,
         files: report.files.iter().map(|file| JsonFile::of(&view, file)).collect(),
+        passed_over: &report.passed_over,
         notices: &report.notices,
         summary: Summary::of(&report.totals),
     })
@@ -35,6 +36,7 @@ struct Document<'a> {
     as_of: &'a str,
     data_as_of: &'a str,
     files: Vec<JsonFile<'a>>,
+    passed_over: &'a [String],
     notices: &'a [String],
     summary: Summary,
 }

@@ -258,6 +258,7 @@ pub fn sample(lang: Lang) -> Report {
         lang,
         files: Vec::new(),
         excerpts: Vec::new(),
+        passed_over: vec!["site-a/README.txt".to_owned()],
         notices: sample.notices.iter().map(|notice| notice.pick(lang)).collect(),
         totals: Totals::default(),
     };
@@ -287,6 +288,7 @@ pub fn sample(lang: Lang) -> Report {
                 .map(|error| FileError { line: error.line, message: error.words.pick(lang), help: error.help.map(|help| help.pick(lang)) })
                 .collect(),
             readable: file.readable,
+            passed_over: false,
         });
     }
     report.totals = totals(&report.files);

@@ -167,9 +167,25 @@ impl Page<'_> {
         }
         let coverage = self.coverage();
         self.paragraph(0, &coverage);
+        self.passed_over();
         let report = self.view.report;
         let dates = self.view.fill("report.summary.dates", &[&report.as_of, &report.data_as_of, report.version]);
         self.paragraph(0, &dates);
+    }
+
+    /// Files of the folders in which nothing looks like an export: nobody may take them for judged.
+    fn passed_over(&mut self) {
+        let report = self.view.report;
+        if report.passed_over.is_empty() {
+            return;
+        }
+        let verbose = self.style.verbose;
+        let key = if verbose { "report.summary.passed_over_listed" } else { "report.summary.passed_over" };
+        let said = self.view.fill(key, &[&report.passed_over.len().to_string()]);
+        self.paragraph(0, &said);
+        for path in report.passed_over.iter().filter(|_| verbose) {
+            self.row(&format!("  {}", plain::line(path)));
+        }
     }
 
     /// How much was understood of all files that could be judged.
