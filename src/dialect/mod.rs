@@ -3,6 +3,7 @@
 //! A dialect never sees a rule and never another dialect; what two products share is a parameter of the syntax family or a
 //! helper here. What is data about a product stands in its grammar file.
 
+mod config_xml;
 pub mod detect;
 pub mod grammar;
 mod list;

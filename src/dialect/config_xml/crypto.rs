@@ -8,7 +8,7 @@ use crate::syntax::xml::Element;
 
 /// Weak algorithms found, each with the line that names it.
 #[derive(Default)]
-struct Found {
+pub(in crate::dialect) struct Found {
     weak: Vec<&'static str>,
     lines: Vec<Span>,
     /// Every line that names an algorithm.
@@ -16,7 +16,13 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, element: Element<'_>, weak: Option<&'static str>) {
+    /// Whether nothing weak was found.
+    pub(in crate::dialect) fn is_clean(&self) -> bool {
+        self.weak.is_empty()
+    }
+
+    /// Notes a line that names an algorithm, and what is weak about it.
+    pub(in crate::dialect) fn add(&mut self, element: Element<'_>, weak: Option<&'static str>) {
         self.all.push(element.span());
         if let Some(weak) = weak {
             self.lines.push(element.span());
@@ -26,7 +32,8 @@ impl Found {
         }
     }
 
-    fn finish(mut self, anchor: Span) -> Fact<Vec<&'static str>> {
+    /// The weak ones, resting on their lines; with none, on every line that names an algorithm.
+    pub(in crate::dialect) fn finish(mut self, anchor: Span) -> Fact<Vec<&'static str>> {
         self.weak.sort_unstable();
         let lines = if self.lines.is_empty() { self.all } else { self.lines };
         let origin = if lines.is_empty() { Origin::Written(anchor) } else { Origin::all(lines.into_iter().map(Origin::Written)) };
@@ -34,7 +41,8 @@ impl Found {
     }
 }
 
-fn cipher(name: &str) -> Option<&'static str> {
+/// What is weak about a cipher.
+pub(in crate::dialect) fn cipher(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();
     if name.contains("3des") || name.contains("des-ede3") {
         Some("3des")
@@ -49,7 +57,8 @@ fn cipher(name: &str) -> Option<&'static str> {
     }
 }
 
-fn integrity(name: &str) -> Option<&'static str> {
+/// What is weak about a hash.
+pub(in crate::dialect) fn integrity(name: &str) -> Option<&'static str> {
     match name.to_ascii_lowercase().trim_start_matches("hmac_") {
         "md5" | "rsa-md5" => Some("md5"),
         "sha1" | "rsa-sha1" | "sha" => Some("sha1_integ"),
@@ -58,7 +67,8 @@ fn integrity(name: &str) -> Option<&'static str> {
     }
 }
 
-fn group(name: &str) -> Option<&'static str> {
+/// What is weak about a group of Diffie-Hellman, by its number.
+pub(in crate::dialect) fn group(name: &str) -> Option<&'static str> {
     match name {
         "1" => Some("dh1"),
         "2" => Some("dh2"),
@@ -67,13 +77,14 @@ fn group(name: &str) -> Option<&'static str> {
     }
 }
 
-fn is_aead(name: &str) -> bool {
+/// Whether a cipher protects integrity itself.
+pub(in crate::dialect) fn is_aead(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name.contains("gcm") || name.contains("chacha20")
 }
 
 /// Algorithms of a phase 1 and of its phases 2 that are in force.
-pub(super) fn ipsec(l: &Lowering<'_>, phase1: Element<'_>, phase2: &[Element<'_>]) -> Crypto {
+pub(in crate::dialect) fn ipsec(l: &Lowering<'_>, phase1: Element<'_>, phase2: &[Element<'_>]) -> Crypto {
     let mut found = Found::default();
     // Releases before 2.4.4 had one proposal, written in the phase 1 itself.
     let items: Vec<Element<'_>> = match phase1.child("encryption") {
@@ -126,10 +137,10 @@ pub(super) fn ipsec(l: &Lowering<'_>, phase1: Element<'_>, phase2: &[Element<'_>
 }
 
 /// Algorithms of an OpenVPN instance.
-pub(super) fn openvpn(l: &Lowering<'_>, row: Element<'_>) -> Crypto {
+pub(in crate::dialect) fn openvpn(l: &Lowering<'_>, row: Element<'_>) -> Crypto {
     let mut found = Found::default();
     let mut only_aead = true;
-    let lists = ["data_ciphers", "ncp-ciphers"].into_iter().find_map(|n| row.filled(n));
+    let lists = ["data-ciphers", "data_ciphers", "ncp-ciphers"].into_iter().find_map(|n| row.filled(n));
     let negotiates = row.value("ncp_enable") != Some("disabled") && lists.is_some();
     if let Some(e) = lists.filter(|_| negotiates) {
         for name in e.text().split([',', ':']) {
@@ -138,7 +149,7 @@ pub(super) fn openvpn(l: &Lowering<'_>, row: Element<'_>) -> Crypto {
         }
     }
     // A peer that cannot negotiate gets the fallback.
-    if let Some(e) = ["data_ciphers_fallback", "crypto"].into_iter().find_map(|n| row.filled(n)) {
+    if let Some(e) = ["data-ciphers-fallback", "data_ciphers_fallback", "crypto"].into_iter().find_map(|n| row.filled(n)) {
         only_aead &= is_aead(e.text());
         found.add(e, cipher(e.text()));
     }

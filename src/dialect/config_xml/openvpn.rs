@@ -2,7 +2,6 @@
 //!
 //! What users must show follows from the mode; free text that is handed to the daemon can overrule it.
 
-use super::context::enabled;
 use super::secret::{self, Owner, Purpose};
 use super::{Lowering, access, address, crypto};
 use crate::ir::account::{Account, AccountKind, Factory, SecretUse};
@@ -20,7 +19,7 @@ use crate::syntax::xml::Element;
 use base64::Engine;
 
 /// Lowers it.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     for row in l.cx.rows("openvpn", "openvpn-server") {
         settings(row);
         let listener = listener(l, row);
@@ -33,7 +32,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     }
     for row in l.cx.rows("openvpn", "openvpn-client") {
         settings(row);
-        let live = enabled(row, "disable");
+        let live = l.cx.enabled(row, "disable");
         for (element, used_for) in [("auth_pass", SecretUse::VpnUser), ("proxy_passwd", SecretUse::Other)] {
             if let Some(e) = row.filled(element) {
                 secret::push(l, e, Purpose::presents(used_for), Owner::thing(name(row), live.clone()));
@@ -75,7 +74,7 @@ fn listener(l: &mut Lowering<'_>, row: Element<'_>) -> ListenerIx {
     };
     let ports = port.map(|p| vec![SvcTerm::ports(number, vec![(*p, *p)])]);
     let bindings = l.bindings(row.filled("interface"), family, row.span());
-    let mut listener = super::management::listener(Plane::Vpn, "openvpn", ports, enabled(row, "disable"), bindings);
+    let mut listener = super::management::listener(Plane::Vpn, "openvpn", ports, l.cx.enabled(row, "disable"), bindings);
     listener.span = Some(row.span());
     listener.peers_fixed = Some(Fact::written(false, row.span()));
     l.device.listeners.items.push(listener);
@@ -137,7 +136,7 @@ fn remote_access<'a>(l: &mut Lowering<'a>, row: Element<'a>, listener: ListenerI
     let span = row.span();
     let mode = row.filled("mode").map_or(span, |e| e.span());
     row.child("strictusercn");
-    let live = Live::own(enabled(row, "disable"));
+    let live = Live::own(l.cx.enabled(row, "disable"));
     if let Some(e) = row.child("duplicate_cn") {
         shared_account(l, row, e.span(), &live);
     }
@@ -204,7 +203,7 @@ fn networks(e: Element<'_>) -> Fact<AddrExpr> {
 fn tunnel<'a>(l: &mut Lowering<'a>, row: Element<'a>, server: bool) -> Tunnel {
     let span = row.span();
     let shared_key = row.filled("mode").filter(|m| m.text() == "p2p_shared_key");
-    let live = Live::own(enabled(row, "disable"));
+    let live = Live::own(l.cx.enabled(row, "disable"));
     if let Some(e) = row.filled("shared_key") {
         secret::push(l, e, Purpose::key(SecretUse::PrivateKey), Owner::thing(name(row), live.value()));
     }

@@ -4,9 +4,10 @@
 use super::Lowering;
 use crate::ir::fact::Origin;
 use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::syntax::xml::Element;
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     for ix in 0..l.device.interfaces.len() as u32 {
         let signs = signs(l, InterfaceIx(ix));
         l.device.interfaces[ix as usize].signs = signs;
@@ -51,9 +52,8 @@ fn signs(l: &Lowering<'_>, ix: InterfaceIx) -> Vec<TrustSign> {
         let strength = if tunnel { SignStrength::Strong } else { SignStrength::Medium };
         add("sign.nat_outside", strength, SidePointer::Untrusted, origin.clone());
     }
-    let server = row.and_then(|r| l.cx.section("dhcpd")?.child(r.name())).and_then(|s| s.child("enable"));
-    if let Some(on) = server {
-        add("sign.dhcp_server", SignStrength::Medium, SidePointer::Trusted, Origin::Written(on.span()));
+    if let Some(server) = row.and_then(|r| dhcp_server(l, r.name())) {
+        add("sign.dhcp_server", SignStrength::Medium, SidePointer::Trusted, server);
     }
     if interface.kind == InterfaceKind::Loopback {
         add("sign.loopback", SignStrength::Strong, SidePointer::Trusted, here);
@@ -61,13 +61,23 @@ fn signs(l: &Lowering<'_>, ix: InterfaceIx) -> Vec<TrustSign> {
     signs
 }
 
+/// The line by which addresses are handed out on an interface: one of the three servers the product has had.
+fn dhcp_server(l: &Lowering<'_>, key: &str) -> Option<Origin> {
+    let isc = l.cx.section("dhcpd").and_then(|s| s.child(key)).filter(|s| l.cx.on(*s, "enable")).and_then(|s| s.child("enable"));
+    let kea = || l.cx.model("Kea/dhcp4/general").filter(|g| g.value("enabled") == Some("1"))?.filled("interfaces");
+    let dnsmasq = || l.cx.rows("dnsmasq", "dhcp_ranges").into_iter().find_map(|r| r.filled("interface").filter(|e| e.text() == key));
+    let kea = || kea().filter(|e| super::context::names(e.text()).any(|n| n == key));
+    isc.or_else(kea).or_else(dnsmasq).map(|e| Origin::Written(e.span()))
+}
+
 /// The row that makes an interface's gateway the default one.
 fn default_gateway(l: &Lowering<'_>, ix: InterfaceIx) -> Option<Origin> {
-    let gateways = l.cx.section("gateways")?;
-    let rows = l.cx.rows("gateways", "gateway_item");
-    if let Some(row) = rows.iter().find(|r| r.has("defaultgw") && r.value("name").and_then(|n| l.names.gateways.get(n)) == Some(&ix)) {
+    let rows = super::interface::gateway_rows(l);
+    let of = |r: &&Element<'_>| l.cx.on(**r, "defaultgw") && r.value("name").and_then(|n| l.names.gateways.get(n)) == Some(&ix);
+    if let Some(row) = rows.iter().find(of) {
         return row.child("defaultgw").map(|e| Origin::Written(e.span()));
     }
+    let gateways = l.cx.section("gateways")?;
     ["defaultgw4", "defaultgw6"].into_iter().filter_map(|n| gateways.filled(n)).find_map(|e| {
         let group = l.names.groups.get(e.text()).is_some_and(|g| g.contains(&ix));
         (group || l.names.gateways.get(e.text()) == Some(&ix)).then(|| Origin::Written(e.span()))

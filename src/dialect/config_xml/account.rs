@@ -1,7 +1,7 @@
 //! Accounts: users of the box, what their groups let them do, and whether they are as the factory made them.
 
 use super::Lowering;
-use super::context::enabled;
+use super::context::names;
 use super::secret::{self, Owner, Purpose};
 use crate::ir::account::{Account, AccountIx, AccountKind, Factory, SecretUse};
 use crate::ir::fact::{Fact, Origin};
@@ -14,9 +14,14 @@ use crate::syntax::xml::Element;
 /// Elements that hold a user's password, best first.
 const PASSWORDS: [&str; 5] = ["sha512-hash", "bcrypt-hash", "md5-hash", "nt-hash", "password"];
 
+/// Whether a stored password is one that nothing matches: the account has none.
+pub(in crate::dialect) fn is_locked(stored: &str) -> bool {
+    matches!(stored, "*" | "!" | "*LOCKED*")
+}
+
 /// A user as others look it up.
 #[derive(Clone)]
-pub(super) struct User<'a> {
+pub(in crate::dialect) struct User<'a> {
     pub row: Element<'a>,
     pub ix: AccountIx,
     /// What gives access to the web page.
@@ -26,7 +31,7 @@ pub(super) struct User<'a> {
 }
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     for user in users(l) {
         one(l, &user);
     }
@@ -34,24 +39,29 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
 }
 
 /// Users of the box with what they may do, in the order of their accounts.
-pub(super) fn users<'a>(l: &Lowering<'a>) -> Vec<User<'a>> {
+pub(in crate::dialect) fn users<'a>(l: &Lowering<'a>) -> Vec<User<'a>> {
     let groups = l.cx.rows("system", "group");
     let rows = l.cx.rows("system", "user").into_iter().filter(|r| r.has("name"));
     let may = |row: Element<'a>, list: &str| {
         let uid = row.value("uid");
         let group_name = row.value("groupname");
-        let own = row.all("priv").find(|p| granted(l, list, p.text())).map(|p| p.span());
+        let own = row.all("priv").find(|p| names(p.text()).any(|n| granted(l, list, n))).map(|p| p.span());
         let by_group = || {
-            let member =
-                |g: &&Element<'a>| g.all("member").any(|m| Some(m.text()) == uid) || group_name.is_some() && g.value("name") == group_name;
-            groups.iter().filter(member).flat_map(|g| g.all("priv")).find(|p| granted(l, list, p.text())).map(|p| p.span())
+            let member = |g: &&Element<'a>| {
+                g.all("member").any(|m| names(m.text()).any(|n| Some(n) == uid)) || group_name.is_some() && g.value("name") == group_name
+            };
+            let granting = |p: &Element<'a>| names(p.text()).any(|n| granted(l, list, n));
+            groups.iter().filter(member).flat_map(|g| g.all("priv")).find(granting).map(|p| p.span())
         };
         // The first account may do everything, whatever its groups.
         let first = || (uid == Some("0")).then(|| row.span());
         own.or_else(by_group).or_else(first)
     };
     rows.enumerate()
-        .map(|(n, row)| User { row, ix: AccountIx(n as u32), web: may(row, "web_privileges"), shell: may(row, "shell_privileges") })
+        .map(|(n, row)| {
+            let shell = may(row, "shell_privileges").filter(|_| (l.cx.product.has_shell)(row));
+            User { row, ix: AccountIx(n as u32), web: may(row, "web_privileges"), shell }
+        })
         .collect()
 }
 
@@ -69,17 +79,18 @@ fn one<'a>(l: &mut Lowering<'a>, user: &User<'a>) {
     for known in ["uid", "scope", "authorizedkeys", "cert"] {
         row.child(known);
     }
-    let live = enabled(row, "disabled");
+    let live = l.cx.enabled(row, "disabled");
     let administrates = user.web.or(user.shell);
     let kind = if administrates.is_some() { AccountKind::Admin } else { AccountKind::VpnUser };
     let used_for = if administrates.is_some() { SecretUse::AdminLogin } else { SecretUse::VpnUser };
     let owner = row.value("name").unwrap_or("").to_owned();
-    let held: Vec<Element<'_>> = PASSWORDS.iter().filter_map(|p| row.filled(p)).collect();
+    let held: Vec<Element<'_>> = PASSWORDS.iter().filter_map(|p| row.filled(p)).filter(|e| !is_locked(e.text())).collect();
+    let second = (l.cx.product.second_factor)(l, &live).filter(|_| administrates.is_some());
     let mut secret = None;
     for element in &held {
-        let owner =
-            Owner { name: owner.clone(), account: Some(user.ix), second: Fact::known(false, live.origin.clone()), live: live.clone() };
-        let ix = secret::push(l, *element, Purpose::verifies(used_for), owner);
+        let owner_second = second.clone().unwrap_or_else(|| Fact::known(false, live.origin.clone()));
+        let owner = Owner { name: owner.clone(), account: Some(user.ix), second: owner_second, live: live.clone() };
+        let ix = secret::push(l, *element, Purpose::hashed(used_for), owner);
         secret = secret.or(Some(ix));
     }
     if let Some(psk) = row.filled("ipsecpsk") {
@@ -111,7 +122,7 @@ fn one<'a>(l: &mut Lowering<'a>, user: &User<'a>) {
         concurrent: Fact::known(NEVER, Origin::Written(span)),
         shared_signs: Fact::written(false, span),
         secret,
-        second: Fact::known(false, Origin::Written(span)),
+        second: second.unwrap_or_else(|| Fact::known(false, Origin::Written(span))),
     };
     l.device.accounts.items.push(account);
 }
@@ -124,16 +135,17 @@ fn used(l: &Lowering<'_>, user: &User<'_>, span: Span) -> Fact<bool> {
     if let Some(e) = ["ipsecpsk", "cert"].into_iter().find_map(|n| user.row.filled(n)) {
         return Fact::written(true, e.span());
     }
-    let local = |s: &Element<'_>| !s.has("disable") && s.value("authmode").is_some_and(|m| m.split(',').any(|m| m == "Local Database"));
+    let local =
+        |s: &Element<'_>| l.cx.may_be_on(*s, "disable") && s.value("authmode").is_some_and(|m| m.split(',').any(|m| m == "Local Database"));
     let servers = l.cx.rows("openvpn", "openvpn-server");
     if let Some(server) = servers.iter().find(|s| local(s) && s.value("mode").is_some_and(|m| m.ends_with("user"))) {
         return Fact::written(true, server.span());
     }
-    if let Some(client) = l.cx.at("ipsec/client").filter(|c| c.has("enable")) {
+    if let Some(client) = l.cx.at("ipsec/client").filter(|c| l.cx.on(*c, "enable")) {
         return Fact::written(true, client.span());
     }
-    match super::infrastructure::captive_portals(l).first() {
-        Some(portal) => Fact::written(true, portal.span()),
+    match (l.cx.product.asks_local_users)(l) {
+        Some(at) => Fact::written(true, at),
         None if !l.cx.is_whole() => Fact::unknown(crate::ir::fact::Why::new(crate::ir::fact::WhyCode::NotExported, "openvpn")),
         None => Fact::known(false, Origin::inferred("no_service_uses_account", [Origin::Written(span)])),
     }

@@ -4,7 +4,7 @@ use super::{Lowering, alias};
 use std::collections::HashSet;
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     alias::definitions(l);
     let unused: HashSet<String> = l.device.definitions.iter().filter(|d| d.uses == 0).map(|d| d.name.clone()).collect();
     if unused.is_empty() {
@@ -13,7 +13,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     let mut named: HashSet<&str> = HashSet::new();
     for node in l.cx.tree.statements().filter(|n| n.len() > 1) {
         // The name itself, and the texts beside it, are no use.
-        let own = node.parent().is_some_and(|p| p.word(0) == Some("alias")) && node.word(0) != Some("address");
+        let own = node.parent().is_some_and(|p| p.word(0) == Some("alias")) && !matches!(node.word(0), Some("address" | "content"));
         if !own && !matches!(node.word(0), Some("descr" | "description" | "detail")) {
             let words = node.word_or_empty(1).split([',', ' ', ';', '\n', '|']).map(str::trim);
             named.extend(words.filter(|w| unused.contains(*w)));

@@ -1,6 +1,5 @@
 //! IPsec for users: the phase 1 marked `mobile`, the settings all such users share, and their keys.
 
-use super::context::enabled;
 use super::secret::{self, Owner, Purpose};
 use super::{Lowering, access, address, crypto, ipsec};
 use crate::ir::account::{Account, AccountIx, AccountKind, Factory, SecretUse};
@@ -13,14 +12,11 @@ use crate::ir::tunnel::{AuthPath, Factor, FactorKind, RemoteAccess};
 use crate::syntax::xml::Element;
 
 /// Lowers a phase 1 for users.
-pub(super) fn lower<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, phases2: &[Element<'a>], listener: ListenerIx) {
+pub(in crate::dialect) fn lower<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, phases2: &[Element<'a>], listener: ListenerIx) {
     let span = phase1.span();
     let client = l.cx.at("ipsec/client");
-    let shared = match client.and_then(|c| c.child("enable")) {
-        Some(on) => Fact::written(true, on.span()),
-        None => l.cx.absent("ipsec/client/enable", super::context::switch),
-    };
-    let live = Live::own(enabled(phase1, "disabled")).with(LinkKind::FeatureOn, shared);
+    let shared = l.cx.presence("ipsec/client/enable");
+    let live = ipsec::life(l, phase1).with(LinkKind::FeatureOn, shared);
     ipsec::pre_shared_key(l, phase1, &live.value());
     let kind = if phase1.value("iketype") == Some("ikev2") { "ikev2" } else { "ikev1_xauth" };
     let pool = client.and_then(|c| {
@@ -74,8 +70,9 @@ fn factors<'a>(l: &Lowering<'a>, phase1: Element<'a>, client: Option<Element<'a>
         "xauth_psk_server" => [vec![needs(FactorKind::GroupSecret)], password()].concat(),
         "xauth_cert_server" | "xauth_rsa_server" => [vec![needs(FactorKind::ClientCert)], password()].concat(),
         "hybrid_cert_server" | "hybrid_rsa_server" => password(),
-        "eap-tls" | "cert" | "rsasig" | "pkcs11" => vec![needs(FactorKind::ClientCert)],
+        "eap-tls" | "psk_eap-tls" | "cert" | "rsasig" | "pubkey" | "pkcs11" => vec![needs(FactorKind::ClientCert)],
         "eap-mschapv2" => vec![needs(FactorKind::Password)],
+        "rsa_eap-mschapv2" => vec![needs(FactorKind::ClientCert), needs(FactorKind::Password)],
         "eap-radius" => {
             let why = Why::at(WhyCode::ExternalDecision, "RADIUS", vec![method.span()]);
             vec![needs(FactorKind::Password), Factor { kind: FactorKind::OneTime, required: Fact::unknown(why) }]

@@ -1,6 +1,6 @@
-//! IPsec between sites: each phase 1 with its phases 2, who brings it up, what keeps it up. Phases 1 of mobile users are told apart.
+//! IPsec between sites: each phase 1 with its phases 2, what keeps it up. Phases 1 of mobile users are told apart. Who brings a phase 1 up,
+//! and whether one switch holds for all, is the product's own.
 
-use super::context::enabled;
 use super::secret::{self, Owner, Purpose};
 use super::{Lowering, address, crypto, ipsec_mobile};
 use crate::ir::account::SecretUse;
@@ -14,14 +14,14 @@ use crate::source::Span;
 use crate::syntax::xml::Element;
 
 /// What a phase 1 is called.
-pub(super) fn name(phase1: Element<'_>) -> String {
+pub(in crate::dialect) fn name(phase1: Element<'_>) -> String {
     let named = phase1.value("descr").or_else(|| phase1.value("remote-gateway"));
     named.map_or_else(|| format!("ikeid {}", phase1.value("ikeid").unwrap_or("?")), str::to_owned)
 }
 
 /// The addresses of the peer; every address for mobile users. `None`: the phase 1 names none and does not work.
-pub(super) fn peer(phase1: Element<'_>) -> Option<AddrExpr> {
-    if phase1.has("mobile") {
+pub(in crate::dialect) fn peer(l: &Lowering<'_>, phase1: Element<'_>) -> Option<AddrExpr> {
+    if l.cx.on(phase1, "mobile") {
         return Some(AddrExpr::Any);
     }
     let gateway = phase1.filled("remote-gateway")?;
@@ -31,8 +31,26 @@ pub(super) fn peer(phase1: Element<'_>) -> Option<AddrExpr> {
     })
 }
 
+/// Whether a phase 1 is in force, and IPsec as a whole.
+fn own(l: &Lowering<'_>, phase1: Element<'_>) -> Fact<bool> {
+    let own = l.cx.enabled(phase1, "disabled");
+    match (l.cx.product.ipsec_switch)(l) {
+        Some(switch) => own.and(&switch),
+        None => own,
+    }
+}
+
+/// The life of a phase 1.
+pub(super) fn life(l: &Lowering<'_>, phase1: Element<'_>) -> Live {
+    let live = Live::own(l.cx.enabled(phase1, "disabled"));
+    match (l.cx.product.ipsec_switch)(l) {
+        Some(switch) => live.with(LinkKind::FeatureOn, switch),
+        None => live,
+    }
+}
+
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     let phases1 = l.cx.rows("ipsec", "phase1");
     l.cx.at("ipsec/client");
     if phases1.is_empty() {
@@ -46,7 +64,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
             phase1.child(known);
         }
         let phases2 = phases2(l, phase1);
-        if phase1.has("mobile") {
+        if l.cx.on(phase1, "mobile") {
             ipsec_mobile::lower(l, phase1, &phases2, listener);
         } else {
             let tunnel = tunnel(l, phase1, &phases2);
@@ -59,7 +77,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
 fn phases2<'a>(l: &Lowering<'a>, phase1: Element<'a>) -> Vec<Element<'a>> {
     let id = phase1.value("ikeid");
     let rows = l.cx.rows("ipsec", "phase2").into_iter();
-    rows.filter(|p| p.value("ikeid") == id && !p.has("disabled"))
+    rows.filter(|p| p.value("ikeid") == id && l.cx.may_be_on(*p, "disabled"))
         .inspect(|p| {
             for known in ["uniqid", "reqid", "lifetime", "localid", "protocol"] {
                 if let Some(e) = p.child(known) {
@@ -72,9 +90,9 @@ fn phases2<'a>(l: &Lowering<'a>, phase1: Element<'a>) -> Vec<Element<'a>> {
 
 /// IKE answers wherever a phase 1 is bound.
 fn listener(l: &mut Lowering<'_>, phases1: &[Element<'_>]) -> ListenerIx {
-    let live: Vec<Element<'_>> = phases1.iter().copied().filter(|p| !p.has("disabled")).collect();
+    let live: Vec<Element<'_>> = phases1.iter().copied().filter(|p| l.cx.may_be_on(*p, "disabled")).collect();
     let own = match live.first().or(phases1.first()) {
-        Some(first) => enabled(*first, "disabled"),
+        Some(first) => own(l, *first),
         None => Fact::known(false, Origin::Written(l.cx.evidence)),
     };
     let mut bindings: Vec<Binding> = Vec::new();
@@ -86,20 +104,25 @@ fn listener(l: &mut Lowering<'_>, phases1: &[Element<'_>]) -> ListenerIx {
             }
         }
     }
-    let ports = l.cx.default("ipsec.ports", phases1.first().map(|p| p.span()), |v| {
-        let ports: Option<Vec<(u16, u16)>> = v.split(' ').map(|p| p.parse().ok().map(|p| (p, p))).collect();
-        Some(vec![SvcTerm::ports(UDP, ports?)])
-    });
+    let ports = ports(l, phases1.first().map(|p| p.span()));
     let mut ike = super::management::listener(Plane::Vpn, "ike", ports, own, bindings);
     let at = live.first().map_or(l.cx.evidence, |p| p.span());
-    let fixed = |p: &&Element<'_>| matches!(peer(**p), Some(AddrExpr::Range(..)));
+    let fixed = |p: &&Element<'_>| matches!(peer(l, **p), Some(AddrExpr::Range(..)));
     ike.peers_fixed = Some(Fact::written(!live.is_empty() && live.iter().filter(fixed).count() == live.len(), at));
     l.device.listeners.items.push(ike);
     ListenerIx(l.device.listeners.items.len() as u32 - 1)
 }
 
+/// The ports of IKE.
+pub(in crate::dialect) fn ports(l: &Lowering<'_>, at: Option<Span>) -> Fact<Vec<SvcTerm>> {
+    l.cx.default("ipsec.ports", at, |v| {
+        let ports: Option<Vec<(u16, u16)>> = v.split(' ').map(|p| p.parse().ok().map(|p| (p, p))).collect();
+        Some(vec![SvcTerm::ports(UDP, ports?)])
+    })
+}
+
 /// The interfaces on which the outer packets of a phase 1 arrive.
-pub(super) fn outer<'a>(l: &Lowering<'a>, phase1: Element<'a>) -> Vec<InterfaceIx> {
+pub(in crate::dialect) fn outer<'a>(l: &Lowering<'a>, phase1: Element<'a>) -> Vec<InterfaceIx> {
     match phase1.filled("interface") {
         Some(e) => l.interfaces(e.text()).0,
         None => l.names.keys.get("wan").copied().into_iter().collect(),
@@ -107,7 +130,11 @@ pub(super) fn outer<'a>(l: &Lowering<'a>, phase1: Element<'a>) -> Vec<InterfaceI
 }
 
 /// The shared secret of a phase 1.
-pub(super) fn pre_shared_key<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, live: &Fact<bool>) -> Option<crate::ir::account::SecretIx> {
+pub(in crate::dialect) fn pre_shared_key<'a>(
+    l: &mut Lowering<'a>,
+    phase1: Element<'a>,
+    live: &Fact<bool>,
+) -> Option<crate::ir::account::SecretIx> {
     let element = phase1.filled("pre-shared-key")?;
     let uses = phase1.value("authentication_method").is_none_or(|m| m.contains("pre_shared_key") || m.contains("psk"));
     let live = if uses { live.clone() } else { Fact::written(false, element.span()) };
@@ -115,7 +142,7 @@ pub(super) fn pre_shared_key<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, live
 }
 
 /// Whether aggressive mode with a shared secret is used or accepted.
-pub(super) fn aggressive(l: &Lowering<'_>, phase1: Element<'_>) -> Fact<bool> {
+pub(in crate::dialect) fn aggressive(l: &Lowering<'_>, phase1: Element<'_>) -> Fact<bool> {
     if let Some(e) = phase1.filled("iketype").filter(|e| e.text() == "ikev2") {
         return Fact::written(false, e.span());
     }
@@ -126,29 +153,10 @@ pub(super) fn aggressive(l: &Lowering<'_>, phase1: Element<'_>) -> Fact<bool> {
     }
 }
 
-fn starts(l: &Lowering<'_>, phase1: Element<'_>, phases2: &[Element<'_>]) -> Fact<Starts> {
-    let routed = phases2.iter().find(|p| p.value("mode") == Some("vti"));
-    let word = |w: &str| match w {
-        "none" => Some(Starts::Never),
-        "start" => Some(Starts::AtBoot),
-        "trap" => Some(Starts::OnTraffic),
-        _ => None,
-    };
-    // Whom nobody can call only answers.
-    if let Some(e) = phase1.filled("remote-gateway").filter(|e| matches!(e.text(), "0.0.0.0" | "::")) {
-        return Fact::written(Starts::Never, e.span());
-    }
-    match phase1.filled("startaction") {
-        // A routed tunnel cannot start on traffic: the product starts it at once instead.
-        Some(e) if !(e.text() == "trap" && routed.is_some()) => match word(e.text()) {
-            Some(starts) => Fact::written(starts, e.span()),
-            None => Fact::unknown(Why::at(WhyCode::Ambiguous, "startaction", vec![e.span()])),
-        },
-        _ => {
-            let key = if routed.is_some() { "ipsec.phase1.startaction.vti" } else { "ipsec.phase1.startaction" };
-            l.cx.default(key, Some(phase1.span()), word)
-        }
-    }
+/// Whom nobody can call only answers: the line that says so.
+pub(in crate::dialect) fn only_answers(phase1: Element<'_>) -> Option<Fact<Starts>> {
+    let gateway = phase1.filled("remote-gateway").filter(|e| matches!(e.text(), "0.0.0.0" | "::"))?;
+    Some(Fact::written(Starts::Never, gateway.span()))
 }
 
 fn keepers(phase1: Element<'_>, phases2: &[Element<'_>]) -> Vec<Keeper> {
@@ -176,7 +184,7 @@ fn remote_nets(phases2: &[Element<'_>], at: Span) -> Fact<AddrExpr> {
     let mut parts = Vec::new();
     let mut lines = Vec::new();
     for child in phases2 {
-        if child.value("mode") == Some("vti") {
+        if matches!(child.value("mode"), Some("vti" | "route-based")) {
             return Fact::written(AddrExpr::Any, child.span());
         }
         let Some(remote) = child.child("remoteid") else { continue };
@@ -197,18 +205,17 @@ fn remote_nets(phases2: &[Element<'_>], at: Span) -> Fact<AddrExpr> {
 
 fn tunnel<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, phases2: &[Element<'a>]) -> Tunnel {
     let span = phase1.span();
-    let own = enabled(phase1, "disabled");
     let link = match phases2.first() {
         Some(child) => Fact::written(true, child.span()),
         None if l.cx.gap("tunnels").is_some() => Fact::unknown(Why::new(WhyCode::NotExported, "phase2")),
         None => Fact::known(false, Origin::inferred("no_phase2", [Origin::Written(span)])),
     };
-    let live = Live::own(own).with(LinkKind::Referenced, link);
+    let live = life(l, phase1).with(LinkKind::Referenced, link);
     let psk = pre_shared_key(l, phase1, &live.value());
     let auth = match phase1.filled("authentication_method") {
         Some(e) => match e.text() {
             "pre_shared_key" => Fact::written(vec![TunnelAuth::GroupPsk], e.span()),
-            "cert" | "rsasig" | "pkcs11" | "eap-tls" => Fact::written(vec![TunnelAuth::ClientCert], e.span()),
+            "cert" | "rsasig" | "pubkey" | "pkcs11" | "eap-tls" => Fact::written(vec![TunnelAuth::ClientCert], e.span()),
             "eap-radius" | "eap-mschapv2" => Fact::written(vec![TunnelAuth::Password], e.span()),
             _ => Fact::unknown(Why::at(WhyCode::Ambiguous, "authentication_method", vec![e.span()])),
         },
@@ -216,7 +223,7 @@ fn tunnel<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, phases2: &[Element<'a>]
             l.cx.default("ipsec.phase1.authentication_method", Some(span), |v| (v == "pre_shared_key").then(|| vec![TunnelAuth::GroupPsk]))
         }
     };
-    let peer_fact = match (peer(phase1), phase1.filled("remote-gateway")) {
+    let peer_fact = match (peer(l, phase1), phase1.filled("remote-gateway")) {
         (Some(expr), Some(e)) => Fact::written(expr, e.span()),
         _ => Fact::unknown(Why::at(WhyCode::Unresolved, "remote-gateway", vec![span])),
     };
@@ -236,7 +243,7 @@ fn tunnel<'a>(l: &mut Lowering<'a>, phase1: Element<'a>, phases2: &[Element<'a>]
         interface: routed.or_else(|| l.names.devices.get("enc0").copied()),
         outer: outer(l, phase1),
         peer: Peer { addresses: peer_fact, text: phase1.value("remote-gateway").unwrap_or("").to_owned() },
-        starts: starts(l, phase1, phases2),
+        starts: (l.cx.product.ipsec_starts)(l, phase1, phases2),
         keepers: keepers(phase1, phases2),
         enders: List { items: Vec::new(), rest: crate::ir::fact::Rest::Complete(no_end) },
         auth,

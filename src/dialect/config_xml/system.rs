@@ -9,7 +9,7 @@ use crate::ir::system::{LogTarget, Logging, SnmpAccess, SnmpVersion, TimeSource,
 use crate::source::Span;
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     l.device.logging = Some(logging(l));
     l.device.clock = Some(clock(l));
     let at = l.cx.section("system").map(|s| s.span());

@@ -1,4 +1,5 @@
-//! Aliases: named lists of addresses, of ports, and lists that the box fetches. One may name others.
+//! Aliases: named lists of addresses, of ports, and lists that the box fetches or fills while it runs. One may name others. They stand
+//! in a section; products with models keep them there, and files of converters have both.
 
 use super::Lowering;
 use super::address::{self, opaque};
@@ -12,7 +13,7 @@ use std::collections::HashMap;
 
 /// A list of ports.
 #[derive(Clone, Debug)]
-pub(super) enum Ports {
+pub(in crate::dialect) enum Ports {
     /// These; none means every port.
     Known(Vec<(u16, u16)>),
     /// The export does not hold them.
@@ -38,7 +39,7 @@ struct Alias<'a> {
 
 /// The aliases of the export.
 #[derive(Default)]
-pub(super) struct Aliases<'a> {
+pub(in crate::dialect) struct Aliases<'a> {
     by_name: HashMap<&'a str, usize>,
     list: Vec<Alias<'a>>,
 }
@@ -54,7 +55,7 @@ impl Aliases<'_> {
     }
 
     /// The object of an alias of addresses.
-    pub(super) fn addresses(&self, name: &str) -> Option<AddrObjectIx> {
+    pub(in crate::dialect) fn addresses(&self, name: &str) -> Option<AddrObjectIx> {
         match self.find(name)?.meaning {
             Meaning::Addresses(ix) => Some(ix),
             Meaning::Ports => None,
@@ -62,7 +63,7 @@ impl Aliases<'_> {
     }
 
     /// The ports of an alias of ports.
-    pub(super) fn ports(&self, name: &str) -> Option<Ports> {
+    pub(in crate::dialect) fn ports(&self, name: &str) -> Option<Ports> {
         self.ports_at(name, 0)
     }
 
@@ -72,7 +73,7 @@ impl Aliases<'_> {
             return Some(Ports::Unknown);
         }
         let mut all = Vec::new();
-        for word in alias.content.split_whitespace() {
+        for word in alias.content.split([' ', '\n', '\t', '\r', ',']).filter(|w| !w.is_empty()) {
             match address::port_range(word) {
                 Some(range) => all.push(range),
                 None => match self.ports_at(word, depth + 1)? {
@@ -87,8 +88,9 @@ impl Aliases<'_> {
 }
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
-    let rows = l.cx.rows("aliases", "alias");
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
+    let models = l.cx.models("Firewall/Alias/aliases/alias").into_iter().filter(|r| r.value("enabled") != Some("0"));
+    let rows: Vec<Element<'_>> = l.cx.rows("aliases", "alias").into_iter().chain(models).collect();
     for row in &rows {
         let Some(name) = row.filled("name") else { continue };
         let kind = row.value("type").unwrap_or("");
@@ -100,7 +102,10 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
             let value = Fact::written(AddrExpr::Nothing, row.span());
             l.device.addr_objects.push(AddrObject { name: name.text().to_owned(), value, span: Some(name.span()) });
         }
-        let content = row.value("address").unwrap_or("");
+        for known in ["proto", "counters", "updatefreq", "enabled", "interface", "categories"] {
+            row.child(known);
+        }
+        let content = row.value("content").or_else(|| row.value("address")).unwrap_or("");
         l.aliases.by_name.insert(name.text(), l.aliases.list.len());
         l.aliases.list.push(Alias { name: name.text(), span: name.span(), content, meaning, fetched, uses: Cell::new(0) });
     }
@@ -115,12 +120,23 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
 
 fn content(l: &mut Lowering<'_>, ix: usize, row: Option<Element<'_>>) -> Fact<AddrExpr> {
     let Alias { name, span, content, fetched, .. } = l.aliases.list[ix];
-    let at = row.and_then(|r| r.filled("address").or_else(|| r.filled("url")).or_else(|| r.filled("aliasurl"))).map_or(span, |e| e.span());
+    let at = row.and_then(|r| r.filled("content").or_else(|| r.filled("address")).or_else(|| r.filled("url"))).map_or(span, |e| e.span());
     if fetched {
-        return Fact::written(opaque(OpaqueKind::Feed, name, at), at);
+        let country = row.and_then(|r| r.value("type")) == Some("geoip");
+        return Fact::written(opaque(if country { OpaqueKind::Country } else { OpaqueKind::Feed }, name, at), at);
+    }
+    // A list of interfaces' networks names interfaces, one of others names groups of the box's own.
+    if row.and_then(|r| r.value("type")) == Some("internal") {
+        return Fact::written(opaque(OpaqueKind::Undefined, name, at), at);
     }
     let mut parts = Vec::new();
-    for word in content.split_whitespace() {
+    let mut without = Vec::new();
+    for word in content.split([' ', '\n', '\t', '\r', ',']).filter(|w| !w.is_empty()) {
+        // An address with a mark of exclamation is taken out of the others.
+        if let Some(known) = word.strip_prefix('!').and_then(address::literal) {
+            without.push(known);
+            continue;
+        }
         let part = match address::literal(word) {
             Some(known) => Some(known),
             None if address::is_host_name(word) => Some(opaque(OpaqueKind::Fqdn, word, at)),
@@ -136,11 +152,13 @@ fn content(l: &mut Lowering<'_>, ix: usize, row: Option<Element<'_>>) -> Fact<Ad
         };
         parts.extend(part);
     }
-    Fact::written(AddrExpr::Union(parts), at)
+    let whole = AddrExpr::Union(parts);
+    let expr = if without.is_empty() { whole } else { AddrExpr::Except(Box::new(whole), Box::new(AddrExpr::Union(without))) };
+    Fact::written(expr, at)
 }
 
 /// The aliases as definitions, with how often each was asked for.
-pub(super) fn definitions(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn definitions(l: &mut Lowering<'_>) {
     let list = l.aliases.list.iter().map(|a| Definition {
         kind: if matches!(a.meaning, Meaning::Ports) { "service" } else { "address" },
         name: a.name.to_owned(),

@@ -11,32 +11,37 @@ use crate::syntax::xml::Element;
 
 /// What a secret is for.
 #[derive(Clone, Copy)]
-pub(super) struct Purpose {
+pub(in crate::dialect) struct Purpose {
     pub used_for: SecretUse,
     pub direction: Direction,
     /// Whether the protocol needs the box to know it in clear.
     pub needs_clear: bool,
     /// Whether the element holds base64.
     pub encoded: bool,
+    /// Whether the product reads the element as a hash, whatever it looks like.
+    pub hashed: bool,
 }
 
 impl Purpose {
-    pub(super) const fn presents(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Presents, needs_clear: true, encoded: false }
+    pub(in crate::dialect) const fn presents(used_for: SecretUse) -> Purpose {
+        Purpose { used_for, direction: Direction::Presents, needs_clear: true, encoded: false, hashed: false }
     }
-    pub(super) const fn verifies(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, encoded: false }
+    pub(in crate::dialect) const fn verifies(used_for: SecretUse) -> Purpose {
+        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, encoded: false, hashed: false }
     }
-    pub(super) const fn shared(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: true, encoded: false }
+    pub(in crate::dialect) const fn hashed(used_for: SecretUse) -> Purpose {
+        Purpose { hashed: true, ..Purpose::verifies(used_for) }
     }
-    pub(super) const fn key(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Presents, needs_clear: true, encoded: true }
+    pub(in crate::dialect) const fn shared(used_for: SecretUse) -> Purpose {
+        Purpose { used_for, direction: Direction::Verifies, needs_clear: true, encoded: false, hashed: false }
+    }
+    pub(in crate::dialect) const fn key(used_for: SecretUse) -> Purpose {
+        Purpose { used_for, direction: Direction::Presents, needs_clear: true, encoded: true, hashed: false }
     }
 }
 
 /// Whom a secret belongs to.
-pub(super) struct Owner {
+pub(in crate::dialect) struct Owner {
     pub name: String,
     pub account: Option<AccountIx>,
     pub second: Fact<bool>,
@@ -45,7 +50,7 @@ pub(super) struct Owner {
 
 impl Owner {
     /// Something that is no account.
-    pub(super) fn thing(name: impl Into<String>, live: Fact<bool>) -> Owner {
+    pub(in crate::dialect) fn thing(name: impl Into<String>, live: Fact<bool>) -> Owner {
         let second = Fact::known(false, live.origin.clone());
         Owner { name: name.into(), account: None, second, live }
     }
@@ -57,14 +62,14 @@ fn is_masked(l: &Lowering<'_>, value: &str) -> bool {
 }
 
 /// How a login's value is stored, told by the form of the hash.
-fn hash(value: &str, element: &str, span: Span) -> Option<Storage> {
+fn hash(value: &str, element: &str, hashed: bool, span: Span) -> Option<Storage> {
     let weak = |weak| Some(Storage::Hash { weak: Fact::written(weak, span), comparable: true });
     let hex = value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
     match value.as_bytes() {
         [b'$', b'2', ..] | [b'$', b'6', b'$', ..] | [b'$', b'5', b'$', ..] => weak(false),
         [b'$', b'1', b'$', ..] => weak(true),
         _ if hex && (element.starts_with("md5") || element.starts_with("nt")) => weak(true),
-        _ if element.ends_with("-hash") => Some(Storage::Hash {
+        _ if hashed || element.ends_with("-hash") => Some(Storage::Hash {
             weak: Fact::unknown(Why::at(WhyCode::DefaultUndocumented, "password hash", vec![span])),
             comparable: true,
         }),
@@ -73,13 +78,13 @@ fn hash(value: &str, element: &str, span: Span) -> Option<Storage> {
 }
 
 /// Records a secret.
-pub(super) fn push(l: &mut Lowering<'_>, element: Element<'_>, purpose: Purpose, owner: Owner) -> SecretIx {
+pub(in crate::dialect) fn push(l: &mut Lowering<'_>, element: Element<'_>, purpose: Purpose, owner: Owner) -> SecretIx {
     let (value, span) = (element.text(), element.text_span());
     let storage = if value.is_empty() {
         Storage::Empty
     } else if is_masked(l, value) {
         Storage::Masked
-    } else if let Some(hashed) = hash(value, element.name(), span).filter(|_| purpose.direction == Direction::Verifies) {
+    } else if let Some(hashed) = hash(value, element.name(), purpose.hashed, span).filter(|_| purpose.direction == Direction::Verifies) {
         hashed
     } else if purpose.encoded {
         Storage::Recoverable { comparable: true }
@@ -104,7 +109,7 @@ pub(super) fn push(l: &mut Lowering<'_>, element: Element<'_>, purpose: Purpose,
 }
 
 /// What nobody has recorded: every other place that the grammar's patterns name.
-pub(super) fn rest(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn rest(l: &mut Lowering<'_>) {
     let known: std::collections::HashSet<(u32, u32)> = l.device.secrets.iter().map(|s| (s.span.start, s.span.end)).collect();
     let mut found: Vec<Element<'_>> = Vec::new();
     let tree = l.cx.tree;

@@ -1,9 +1,11 @@
 //! Translations: port forwards, whole addresses one to one, and on which interfaces sources are translated.
 //!
-//! A port forward is followed by the rule list, which sees the inside address; with `pass` as its association no rule is asked.
+//! A port forward is followed by the rule list, which sees the inside address. With `pass` as its association no rule is asked; with `rule`
+//! the product adds a pass at the very end of the list.
 
 use super::address::{self, Families};
-use super::context::{enabled, names};
+use super::context::{model_enabled, names};
+use super::rule::Form;
 use super::{Lowering, rule};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, SvcExpr, SvcTerm};
@@ -14,16 +16,16 @@ use crate::source::Span;
 use crate::syntax::xml::Element;
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
-    if l.cx.at("system/disablefilter").is_some() {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
+    if l.cx.set_at("system/disablefilter").is_some() {
         return;
     }
     for (number, row) in forwards(l).into_iter().enumerate() {
         let translation = forward(l, row, number);
         l.device.nat.rules.push(translation);
     }
-    for row in l.cx.rows("nat", "onetoone") {
-        let translation = one_to_one(l, row);
+    for (form, row) in one_to_one_rows(l) {
+        let translation = one_to_one(l, row, form);
         l.device.nat.rules.extend(translation);
     }
     sources(l);
@@ -32,15 +34,31 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
 /// Port forwards; those by which something is exempted translate nothing.
 fn forwards<'a>(l: &Lowering<'a>) -> Vec<Element<'a>> {
     let rows = l.cx.rows("nat", "rule").into_iter();
-    rows.filter(|r| r.has("target") && !r.has("nordr") && !r.has("separator")).collect()
+    rows.filter(|r| r.has("target") && !l.cx.on(*r, "nordr") && !r.has("separator")).collect()
+}
+
+fn one_to_one_rows<'a>(l: &Lowering<'a>) -> Vec<(Form, Element<'a>)> {
+    let models = l.cx.models("Firewall/Filter/onetoone/rule").into_iter().map(|r| (Form::Model, r));
+    models.chain(l.cx.rows("nat", "onetoone").into_iter().map(|r| (Form::Section, r))).collect()
+}
+
+/// What a port forward says of the rule that goes with it, in the words of newer and of older releases.
+fn association<'a>(row: Element<'a>, word: &str) -> Option<Element<'a>> {
+    ["pass", "associated-rule-id"].into_iter().filter_map(|n| row.filled(n)).find(|e| e.text() == word)
+}
+
+/// Port forwards for which the product adds a rule of its own.
+pub(in crate::dialect) fn registered<'a>(l: &Lowering<'a>) -> Vec<(Element<'a>, NatIx)> {
+    let rows = forwards(l).into_iter().enumerate().filter(|(n, _)| *n < l.device.nat.rules.len());
+    rows.filter_map(|(n, row)| Some((association(row, "rule")?, NatIx(n as u32)))).collect()
 }
 
 impl Lowering<'_> {
     /// Port forwards that pass without a rule.
-    pub(super) fn translation_passes(&self) -> Vec<(NatIx, Span)> {
+    pub(in crate::dialect) fn translation_passes(&self) -> Vec<(NatIx, Span)> {
         let rows = forwards(self).into_iter().enumerate();
         rows.filter_map(|(n, row)| {
-            let pass = row.filled("associated-rule-id").filter(|e| e.text() == "pass")?;
+            let pass = association(row, "pass")?;
             (n < self.device.nat.rules.len()).then(|| (NatIx(n as u32), pass.span()))
         })
         .collect()
@@ -56,25 +74,19 @@ fn family(families: Families) -> Family {
 }
 
 fn name(row: Element<'_>, number: usize) -> String {
-    row.value("descr").map_or_else(|| (number + 1).to_string(), str::to_owned)
+    row.value("descr").or_else(|| row.value("description")).map_or_else(|| (number + 1).to_string(), str::to_owned)
 }
 
 fn forward<'a>(l: &mut Lowering<'a>, row: Element<'a>, number: usize) -> NatRule {
-    for known in ["natreflection", "poolopts", "source_hash_key"] {
-        row.child(known);
-    }
     let span = row.span();
-    let families = rule::families(row);
-    let mut live = Live::own(enabled(row, "disabled"));
-    let src = match row.child("source") {
-        Some(source) => address::endpoint(l, Some(source)),
-        None => Some(Fact::written(AddrExpr::Any, span)),
+    let families = rule::families(l, row, Form::Section);
+    let mut live = Live::own(l.cx.enabled(row, "disabled"));
+    let src = peer_end(l, row, "source");
+    let dst = match row.has("destination") {
+        true => address::endpoint(l, row, "destination"),
+        false => Some(old_destination(l, row)),
     };
-    let dst = match row.child("destination") {
-        Some(destination) => address::endpoint(l, Some(destination)),
-        None => Some(old_destination(l, row)),
-    };
-    let svc = address::service(l, row, families).map(|svc| svc.map(terms));
+    let svc = address::service(l, row, families, address::SECTION).map(|svc| svc.map(terms));
     let target = row.filled("target");
     let to = target.and_then(|t| address::named_place(l, t.text(), t.text_span()).map(|e| Fact::written(e, t.span())));
     if src.is_none() || dst.is_none() || svc.is_none() || to.is_none() {
@@ -109,7 +121,15 @@ fn forward<'a>(l: &mut Lowering<'a>, row: Element<'a>, number: usize) -> NatRule
     }
 }
 
-/// The form of releases before 2.0: the address outside by itself, or that of the interface.
+/// An end of a translation; one that is not there is no condition.
+fn peer_end(l: &mut Lowering<'_>, row: Element<'_>, name: &str) -> Option<Fact<AddrExpr>> {
+    match row.has(name) {
+        true => address::endpoint(l, row, name),
+        false => Some(Fact::written(AddrExpr::Any, row.span())),
+    }
+}
+
+/// The form of the ancestor's first releases: the address outside by itself, or that of the interface.
 fn old_destination(l: &Lowering<'_>, row: Element<'_>) -> Fact<AddrExpr> {
     if let Some(e) = row.filled("external-address") {
         return match address::literal(e.text()) {
@@ -146,31 +166,29 @@ fn first_port(l: &Lowering<'_>, row: Element<'_>) -> Option<u16> {
     }
 }
 
-fn one_to_one<'a>(l: &mut Lowering<'a>, row: Element<'a>) -> Option<NatRule> {
-    for known in ["natreflection", "subnet", "nobinat"] {
-        row.child(known);
-    }
+fn one_to_one<'a>(l: &mut Lowering<'a>, row: Element<'a>, form: Form) -> Option<NatRule> {
     let span = row.span();
     let external = row.filled("external")?;
-    let inside = match row.filled("internal") {
-        Some(e) => Fact::written(address::literal(e.text())?, e.span()),
-        None => address::endpoint(l, row.child("source"))?,
+    let inside = match (form, row.filled("internal")) {
+        (Form::Model, _) => address::model_endpoint(l, row, "source_net", "source_not")?,
+        (Form::Section, Some(e)) => Fact::written(address::literal(e.text())?, e.span()),
+        (Form::Section, None) => address::endpoint(l, row, "source")?,
     };
     // The network outside has the size of the one inside.
     let outside = match (address::network(external.text()), inside.get()) {
         (Some(net), Some(AddrExpr::Range(first, last))) => sized(net.addr, *first, *last),
         _ => address::named_place(l, external.text(), external.text_span())?,
     };
-    let src = match row.child("destination") {
-        Some(peer) => address::endpoint(l, Some(peer))?,
-        None => Fact::written(AddrExpr::Any, span),
+    let src = match form {
+        Form::Model => address::model_endpoint(l, row, "destination_net", "destination_not")?,
+        Form::Section => peer_end(l, row, "destination")?,
     };
     let v6 = matches!(inside.get(), Some(AddrExpr::Range(first, _)) if first.is_ipv6());
     Some(NatRule {
         name: name(row, l.device.nat.rules.len()),
         span,
         kind: NatKind::OneToOne,
-        live: Live::own(enabled(row, "disabled")),
+        live: Live::own(if form == Form::Model { model_enabled(row) } else { l.cx.enabled(row, "disabled") }),
         ingress: l.interface_match(row.filled("interface")),
         family: if v6 { Family::V6 } else { Family::V4 },
         src,
@@ -210,14 +228,18 @@ fn sources(l: &mut Lowering<'_>) {
             }
         }
     }
-    let rows: Vec<Element<'_>> = outbound.into_iter().flat_map(|o| o.all("rule")).collect();
-    for row in rows.into_iter().filter(|r| matches!(mode, "advanced" | "hybrid") && !r.has("disabled") && !r.has("nonat")) {
+    let by_hand = matches!(mode, "advanced" | "hybrid");
+    let of_section = outbound.into_iter().flat_map(|o| o.all("rule")).filter(|r| by_hand && l.cx.may_be_on(*r, "disabled"));
+    let of_model = l.cx.models("Firewall/Filter/snatrules/rule").into_iter();
+    let of_model = of_model.filter(|r| mode != "disabled" && !model_enabled(*r).value.is_false());
+    let rows: Vec<Element<'_>> = of_section.chain(of_model).filter(|r| !l.cx.on(*r, "nonat")).collect();
+    for row in rows {
         row.read_below();
         let Some(on) = row.filled("interface") else { continue };
         let (found, _) = l.interfaces(on.text());
         let local = |t: &str| t.starts_with("127.") || t.starts_with("::1");
         // Rows for the box's own packets say nothing about networks.
-        if row.value("source/network").is_some_and(local) && names(on.text()).count() == 1 {
+        if row.value("source/network").or_else(|| row.value("source_net")).is_some_and(local) && names(on.text()).count() == 1 {
             continue;
         }
         list.extend(found.into_iter().map(|ix| (ix, Origin::Written(on.span()))));

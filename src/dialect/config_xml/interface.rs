@@ -1,8 +1,9 @@
-//! Interfaces: those a person assigned (`wan`, `lan`, `opt1`), those the product makes for VPNs, and the groups that rules speak of.
+//! Interfaces: those a person assigned (`wan`, `lan`, `opt1`), those a product writes beside them (`lo0`, `enc0`), those it makes for VPNs,
+//! and the groups that rules speak of. Groups may stand in the list of interfaces too, marked as such.
 
 use super::Lowering;
 use super::address::network;
-use super::context::{enabled, names};
+use super::context::names;
 use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::ir::filter::{Family, IfMatch};
 use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, InterfaceKind, IpNet};
@@ -13,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 /// Names by which other sections speak of interfaces.
 #[derive(Default)]
-pub(super) struct Names<'a> {
+pub(in crate::dialect) struct Names<'a> {
     /// Assigned interfaces by key.
     pub keys: HashMap<&'a str, InterfaceIx>,
     /// Groups, those of VPNs included.
@@ -26,15 +27,22 @@ pub(super) struct Names<'a> {
     pub gateways: HashMap<&'a str, InterfaceIx>,
     /// Interfaces of virtual addresses, by their identities.
     virtual_addresses: HashMap<&'a str, &'a str>,
+    /// Names of VPN groups as rules write them, in small letters, where nothing is in them.
+    pub empty_groups: HashSet<&'a str>,
     /// Names of schedules.
     pub schedules: HashSet<&'a str>,
 }
 
 /// Lowers them.
-pub(super) fn lower(l: &mut Lowering<'_>) {
+pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
     let rows: Vec<Element<'_>> = l.cx.section("interfaces").map(|s| s.children().collect()).unwrap_or_default();
     for row in rows {
-        assigned(l, row);
+        // A group is a name for others; its members come below.
+        if row.value("type") == Some("group") {
+            l.names.empty_groups.insert(row.read_below().name());
+        } else {
+            assigned(l, row);
+        }
     }
     if l.cx.section("interfaces").is_none() {
         bare(l);
@@ -78,12 +86,15 @@ fn empty(name: &str, kind: InterfaceKind, span: Span, up: Fact<bool>) -> Interfa
 fn assigned<'a>(l: &mut Lowering<'a>, row: Element<'a>) {
     let key = row.name();
     let up = match row.child("enable") {
-        Some(on) => Fact::written(true, on.span()),
+        Some(on) => l.cx.is_set(on),
         None if matches!(key, "wan" | "lan") => l.cx.behaviour("interfaces.fixed.enable", Some(row.span())),
         None => l.cx.behaviour("interfaces.enable", Some(row.span())),
     };
     let device = row.value("if").unwrap_or("");
     let how = row.filled("ipaddr");
+    for known in ["internal_dynamic", "virtual", "type", "lock"] {
+        row.child(known);
+    }
     let kind = kind(l, device, how.map_or("", Element::text));
     let mut interface = empty(key, kind, row.span(), up);
     interface.alias = row.value("descr").map(str::to_owned);
@@ -102,7 +113,8 @@ fn assigned<'a>(l: &mut Lowering<'a>, row: Element<'a>) {
 
 /// An export of a part without interfaces: rules name them all the same.
 fn bare(l: &mut Lowering<'_>) {
-    let rows: Vec<Element<'_>> = l.cx.rows("filter", "rule").into_iter().chain(l.cx.rows("nat", "rule")).collect();
+    let sections = l.cx.rows("filter", "rule").into_iter().chain(l.cx.rows("nat", "rule"));
+    let rows: Vec<Element<'_>> = sections.chain(l.cx.models("Firewall/Filter/rules/rule")).collect();
     for element in rows.into_iter().filter_map(|r| r.filled("interface")) {
         for name in names(element.text()) {
             let assigned = name == "wan" || name == "lan" || name.starts_with("opt");
@@ -142,7 +154,9 @@ fn openvpn_kind(l: &Lowering<'_>, device: &str) -> InterfaceKind {
     let server = l.cx.rows("openvpn", "openvpn-server").into_iter().find(|s| s.value("vpnid") == Some(id));
     match server.and_then(|s| s.value("mode")) {
         Some(mode) if mode.starts_with("server_") => InterfaceKind::RemoteAccess,
-        _ => InterfaceKind::Tunnel,
+        Some(_) => InterfaceKind::Tunnel,
+        None if (l.cx.product.serves_users)(l, id) => InterfaceKind::RemoteAccess,
+        None => InterfaceKind::Tunnel,
     }
 }
 
@@ -187,7 +201,14 @@ fn virtual_addresses(l: &mut Lowering<'_>) {
 }
 
 /// An interface the product makes for a VPN, where no one assigned it.
-fn made<'a>(l: &mut Lowering<'a>, group: &'a str, device: &str, kind: InterfaceKind, row: Element<'a>, up: Fact<bool>) -> InterfaceIx {
+pub(in crate::dialect) fn made<'a>(
+    l: &mut Lowering<'a>,
+    group: &'a str,
+    device: &str,
+    kind: InterfaceKind,
+    row: Element<'a>,
+    up: Fact<bool>,
+) -> InterfaceIx {
     let ix = match l.names.devices.get(device) {
         Some(ix) => *ix,
         None => {
@@ -203,38 +224,41 @@ fn made<'a>(l: &mut Lowering<'a>, group: &'a str, device: &str, kind: InterfaceK
 fn vpn_interfaces(l: &mut Lowering<'_>) {
     for (row_name, stem) in [("openvpn-server", "ovpns"), ("openvpn-client", "ovpnc")] {
         for row in l.cx.rows("openvpn", row_name) {
-            let Some(id) = row.value("vpnid") else { continue };
-            let device = format!("{stem}{id}");
-            let kind = if stem == "ovpns" { openvpn_kind(l, &device) } else { InterfaceKind::Tunnel };
-            let ix = made(l, "openvpn", &device, kind, row, enabled(row, "disable"));
-            // The box takes the first address of the network it hands out.
-            let net = row.filled("tunnel_network").and_then(|e| network(e.text()).map(|n| (n, e.span())));
-            let interface = &mut l.device.interfaces[ix.0 as usize];
-            if let Some((net, span)) = net.filter(|_| interface.addresses.is_empty())
-                && let std::net::IpAddr::V4(first) = net.range().0
-            {
-                let own = std::net::IpAddr::V4(u32::from(first).saturating_add(1).into());
-                let net = Fact::written(IpNet::new(own, net.prefix), span);
-                interface.addresses.push(Address { net, how: AddressHow::Static, v6: false });
-            }
+            let up = l.cx.enabled(row, "disable");
+            openvpn(l, row, stem, row.filled("tunnel_network"), up);
         }
     }
     if let Some(first) = l.cx.rows("ipsec", "phase1").into_iter().next() {
-        made(l, "enc0", "enc0", InterfaceKind::Tunnel, first, Fact::written(true, first.span()));
+        ipsec(l, first);
     }
-    for row in super::wireguard::tunnels(l) {
-        if let Some(name) = row.value("name") {
-            made(l, "WireGuard", name, InterfaceKind::Tunnel, row, super::wireguard::is_on(row));
-        }
-    }
-    for (section, group) in [("l2tp", "l2tp"), ("pptpd", "pptp")] {
-        if let Some(row) = l.cx.section(section).filter(|r| r.value("mode") == Some("server")) {
-            made(l, group, group, InterfaceKind::RemoteAccess, row, Fact::written(true, row.span()));
-        }
-    }
-    for row in l.cx.rows("pppoes", "pppoe").into_iter().filter(|r| r.value("mode") == Some("server")) {
-        let name = format!("poes{}", row.value("pppoeid").unwrap_or(""));
-        made(l, "pppoe", &name, InterfaceKind::RemoteAccess, row, Fact::written(true, row.span()));
+    (l.cx.product.vpn_interfaces)(l);
+}
+
+/// The interface of all that IPsec brings.
+pub(in crate::dialect) fn ipsec<'a>(l: &mut Lowering<'a>, first: Element<'a>) {
+    made(l, "enc0", "enc0", InterfaceKind::Tunnel, first, Fact::written(true, first.span()));
+}
+
+/// The interface of an OpenVPN server or client.
+pub(in crate::dialect) fn openvpn<'a>(l: &mut Lowering<'a>, row: Element<'a>, stem: &str, net: Option<Element<'a>>, up: Fact<bool>) {
+    let Some(id) = row.value("vpnid") else { return };
+    let device = format!("{stem}{id}");
+    let kind = if stem == "ovpns" { openvpn_kind(l, &device) } else { InterfaceKind::Tunnel };
+    let ix = made(l, "openvpn", &device, kind, row, up);
+    own_address(l, ix, net, true);
+}
+
+/// The address of a VPN's interface, where no one wrote another; of a network to hand out the box takes the first.
+pub(in crate::dialect) fn own_address(l: &mut Lowering<'_>, ix: InterfaceIx, element: Option<Element<'_>>, first: bool) {
+    let Some(interface) = l.device.interfaces.get_mut(ix.0 as usize).filter(|i| i.addresses.is_empty()) else { return };
+    let Some(element) = element else { return };
+    for net in names(element.text()).filter_map(network) {
+        let own = match net.range().0 {
+            std::net::IpAddr::V4(start) if first => IpNet::new(std::net::IpAddr::V4(u32::from(start).saturating_add(1).into()), net.prefix),
+            _ => net,
+        };
+        let net = Fact::written(own, element.span());
+        interface.addresses.push(Address { net, how: AddressHow::Static, v6: own.addr.is_ipv6() });
     }
 }
 
@@ -246,8 +270,17 @@ fn groups(l: &mut Lowering<'_>) {
     }
 }
 
+/// Rows of gateways, of the old section and of the model.
+pub(in crate::dialect) fn gateway_rows<'a>(l: &Lowering<'a>) -> Vec<Element<'a>> {
+    l.cx.rows("gateways", "gateway_item")
+        .into_iter()
+        .chain(l.cx.models("Gateways/gateway_item"))
+        .filter(|r| !l.cx.on(*r, "disabled"))
+        .collect()
+}
+
 fn gateways(l: &mut Lowering<'_>) {
-    for row in l.cx.rows("gateways", "gateway_item") {
+    for row in gateway_rows(l) {
         if let (Some(name), Some(on)) = (row.value("name"), row.value("interface").and_then(|i| l.names.keys.get(i))) {
             l.names.gateways.insert(name, *on);
         }
@@ -262,7 +295,7 @@ fn gateways(l: &mut Lowering<'_>) {
 
 impl<'a> Lowering<'a> {
     /// The interfaces a list of names stands for, and the names that stand for none.
-    pub(super) fn interfaces(&self, text: &'a str) -> (Vec<InterfaceIx>, Vec<&'a str>) {
+    pub(in crate::dialect) fn interfaces(&self, text: &'a str) -> (Vec<InterfaceIx>, Vec<&'a str>) {
         let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for name in names(text) {
             if let Some(ix) = self.names.keys.get(name) {
@@ -271,6 +304,10 @@ impl<'a> Lowering<'a> {
                 found.extend(members);
             } else if let Some(ix) = self.names.devices.get(name) {
                 found.push(*ix);
+            } else if let Some(members) = self.names.groups.get(name.to_ascii_lowercase().as_str()) {
+                found.extend(members);
+            } else if self.names.empty_groups.contains(name) {
+                // A group without members: the row is loaded and meets nothing.
             } else if let Some(on) = name.strip_prefix("_vip").or(Some(name)).and_then(|id| self.names.virtual_addresses.get(id)) {
                 found.extend(self.names.keys.get(on));
             } else {
@@ -280,8 +317,13 @@ impl<'a> Lowering<'a> {
         (found, unknown)
     }
 
+    /// Whether a name is one of an interface or a group.
+    pub(in crate::dialect) fn is_known_interface(&self, name: &'a str) -> bool {
+        self.interfaces(name).1.is_empty()
+    }
+
     /// The same for rows and translations.
-    pub(super) fn interface_match(&self, element: Option<Element<'a>>) -> IfMatch {
+    pub(in crate::dialect) fn interface_match(&self, element: Option<Element<'a>>) -> IfMatch {
         let Some(element) = element.filter(|e| e.has_text()) else { return IfMatch::Any };
         let (found, unknown) = self.interfaces(element.text());
         match unknown.first() {
@@ -291,7 +333,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Where a service is bound: on the interfaces named, everywhere for `any` or none.
-    pub(super) fn bindings(&self, element: Option<Element<'a>>, family: Family, anchor: Span) -> Vec<Binding> {
+    pub(in crate::dialect) fn bindings(&self, element: Option<Element<'a>>, family: Family, anchor: Span) -> Vec<Binding> {
         let everywhere = |span| vec![Binding { on: None, family, bound: Fact::written(true, span), reach: Reach::Direct }];
         let Some(element) = element.filter(|e| e.has_text()) else { return everywhere(anchor) };
         if names(element.text()).any(|n| n == "any" || n == "all") {
