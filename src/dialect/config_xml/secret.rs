@@ -64,7 +64,8 @@ fn is_masked(l: &Lowering<'_>, value: &str) -> bool {
 /// How a login's value is stored, told by the form of the hash.
 fn hash(value: &str, element: &str, hashed: bool, span: Span) -> Option<Storage> {
     let weak = |weak| Some(Storage::Hash { weak: Fact::written(weak, span), comparable: true });
-    let hex = value.len() == 32 && value.bytes().all(|b| b.is_ascii_hexdigit());
+    // Old releases wrote the digits of a hash as digits once more.
+    let hex = matches!(value.len(), 32 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit());
     match value.as_bytes() {
         [b'$', b'2', ..] | [b'$', b'6', b'$', ..] | [b'$', b'5', b'$', ..] => weak(false),
         [b'$', b'1', b'$', ..] => weak(true),

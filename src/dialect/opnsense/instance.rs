@@ -41,6 +41,9 @@ pub(super) fn serves_users(row: Element<'_>) -> bool {
 
 /// Lowers them.
 pub(super) fn lower(l: &mut Lowering<'_>) {
+    for unused in ["OpenVPN/StaticKeys", "OpenVPN/Overwrites"] {
+        l.cx.models(unused);
+    }
     for row in rows(l) {
         if is_server(row) {
             let listener = listener(l, row);

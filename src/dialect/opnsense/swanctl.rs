@@ -36,8 +36,9 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     let rows = l.cx.models("Swanctl/Connections/Connection");
     let switch = switch(l);
     let keys = keys(l, &switch, !rows.is_empty());
-    if rows.is_empty() {
-        return;
+    // Rows that bear on no question; a list that is there and empty is no riddle.
+    for unused in ["Swanctl/Pools", "Swanctl/VTIs", "Swanctl/SPDs", "IPsec/keyPairs", "IPsec/charon"] {
+        l.cx.models(unused);
     }
     let referring = |path: &str| {
         let mut map: HashMap<&str, Vec<Element<'_>>> = HashMap::new();
@@ -55,6 +56,9 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
             Connection { row, locals: take(&mut locals, id), remotes: take(&mut remotes, id), children: take(&mut children, id) }
         })
         .collect();
+    if connections.is_empty() {
+        return;
+    }
     let listener = listener(l, &connections, &switch);
     for connection in &connections {
         let live = Live::own(model_enabled(connection.row)).with(LinkKind::FeatureOn, switch.clone());
