@@ -18,8 +18,9 @@ pub(in crate::dialect) fn servers(l: &mut Lowering<'_>) {
         let name = row.value("name").unwrap_or("").to_owned();
         let kind = match row.value("type") {
             Some("radius") => "radius",
-            Some("ldap") => "ldap",
-            Some(kind) if kind.contains("totp") => "totp",
+            Some(kind) if kind.starts_with("ldap") => "ldap",
+            // Not a server but a way to ask the box's own users.
+            Some("totp") => continue,
             _ => "other",
         };
         let address = match row.filled("host") {
@@ -70,11 +71,12 @@ pub(in crate::dialect) fn asked(l: &Lowering<'_>, servers: Element<'_>) -> Vec<F
 /// The same of some of a list.
 pub(in crate::dialect) fn asked_by(l: &Lowering<'_>, servers: Element<'_>, names: &[&str]) -> Vec<Factor> {
     let mut factors = vec![Factor { kind: FactorKind::Password, required: Fact::written(true, servers.span()) }];
-    let kind = |name: &&str| l.device.auth_servers.iter().find(|s| s.name == *name).map(|s| s.kind);
-    let kinds: Vec<Option<&str>> = names.iter().map(kind).collect();
-    if kinds.iter().all(|k| *k == Some("totp")) {
+    let rows = l.cx.rows("system", "authserver");
+    let kind = |name: &&str| rows.iter().find(|r| r.value("name") == Some(*name)).and_then(|r| r.value("type")).unwrap_or("");
+    let kinds: Vec<&str> = names.iter().map(kind).collect();
+    if kinds.iter().all(|k| k.contains("totp")) {
         factors.push(Factor { kind: FactorKind::OneTime, required: Fact::written(true, servers.span()) });
-    } else if kinds.iter().all(|k| matches!(k, Some("radius" | "totp"))) {
+    } else if kinds.iter().all(|k| *k == "radius" || k.contains("totp")) {
         let why = Why::at(WhyCode::ExternalDecision, servers.text(), vec![servers.text_span()]);
         factors.push(Factor { kind: FactorKind::OneTime, required: Fact::unknown(why) });
     }

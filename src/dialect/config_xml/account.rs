@@ -44,7 +44,7 @@ pub(in crate::dialect) fn users<'a>(l: &Lowering<'a>) -> Vec<User<'a>> {
     let rows = l.cx.rows("system", "user").into_iter().filter(|r| r.has("name"));
     let may = |row: Element<'a>, list: &str| {
         let uid = row.value("uid");
-        let group_name = row.value("groupname");
+        let group_name = row.value("groupname").filter(|_| l.cx.product.names_group);
         let own = row.all("priv").find(|p| names(p.text()).any(|n| granted(l, list, n))).map(|p| p.span());
         let by_group = || {
             let member = |g: &&Element<'a>| {

@@ -63,6 +63,8 @@ pub(in crate::dialect) struct Product {
     pub ipsec_starts: for<'a> fn(&Lowering<'a>, Element<'a>, &[Element<'a>]) -> Fact<crate::ir::tunnel::Starts>,
     /// The switch of IPsec as a whole, where the product has one.
     pub ipsec_switch: fn(&Lowering<'_>) -> Option<Fact<bool>>,
+    /// Whether a user's own row says which group it is in, beside the group's list of members.
+    pub names_group: bool,
     /// Whether a user who may use a shell has one.
     pub has_shell: fn(Element<'_>) -> bool,
     /// Whether administrators must show a second factor, where the product has one of its own. Called with the life of an account.

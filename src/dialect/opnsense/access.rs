@@ -120,10 +120,7 @@ fn may_open_shell(l: &Lowering<'_>, uid: Option<&str>) -> bool {
 fn policy(l: &mut Lowering<'_>) {
     let minutes = |v: &str| v.parse::<i64>().ok().map(|m| if m == 0 { NEVER } else { m.saturating_mul(60) });
     let at = l.cx.at("system/webgui").or(l.cx.section("system")).map(|e| e.span());
-    let enforced = match l.cx.at("system/webgui/enable_password_policy_constraints") {
-        Some(e) => l.cx.is_set(e),
-        None => l.cx.behaviour("password_policy.enforced", at),
-    };
+    let enforced = l.cx.presence("system/webgui/enable_password_policy_constraints");
     let days = |v: &str| match v.parse::<i64>() {
         Ok(0) => Some(NEVER),
         Ok(days) => Some(days.saturating_mul(86_400)),
@@ -133,7 +130,7 @@ fn policy(l: &mut Lowering<'_>) {
     let classes = match l.cx.at("system/webgui/password_policy_complexity") {
         // Three of the four classes.
         Some(e) if l.cx.is_set(e).value.is_true() => Fact::written(3, e.span()),
-        _ => l.cx.default("password_policy.classes", at, |v| v.parse().ok()),
+        _ => l.cx.absent("system/webgui/password_policy_classes", |v| v.parse().ok()),
     };
     let policy = LoginPolicy {
         scope: Scope::Admin,

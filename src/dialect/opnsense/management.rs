@@ -1,7 +1,7 @@
 //! What administers the box: its web page with the redirection to it, and SSH. Each can be held to some interfaces.
 
 use super::Lowering;
-use crate::dialect::config_xml::context::names;
+use crate::dialect::config_xml::context::{names, switch};
 use crate::dialect::config_xml::management::{everywhere, listener, port, web};
 use crate::ir::fact::Fact;
 use crate::ir::filter::{Family, TCP};
@@ -20,7 +20,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
 pub(super) fn lockout(l: &Lowering<'_>) -> Fact<bool> {
     match l.cx.at("system/no_sshlockout").or_else(|| l.cx.at("system/sshlockout/disabled")) {
         Some(off) => l.cx.is_set(off).negate(),
-        None => l.cx.behaviour("login.lockout", l.cx.section("system").map(|s| s.span())),
+        None => l.cx.absent("system/sshlockout", switch),
     }
 }
 

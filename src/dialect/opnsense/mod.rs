@@ -49,6 +49,7 @@ static PRODUCT: Product = Product {
     vpn_interfaces,
     ipsec_starts,
     ipsec_switch: |l| Some(ipsec_switch(l)),
+    names_group: false,
     has_shell,
     second_factor: access::second_factor,
     asks_local_users: access::asks_local_users,

@@ -45,6 +45,7 @@ static PRODUCT: Product = Product {
     vpn_interfaces,
     ipsec_starts,
     ipsec_switch: |_| None,
+    names_group: true,
     has_shell: |_| true,
     second_factor: |_, _| None,
     asks_local_users: |l| infrastructure::captive_portals(l).first().map(|portal| portal.span()),
