@@ -125,7 +125,7 @@ pub(in crate::dialect) fn rest(l: &mut Lowering<'_>) {
         let (name, text) = (element.name(), element.text());
         // Switches and small numbers share their names with secrets elsewhere.
         let number = text.len() < 4 && text.bytes().all(|b| b.is_ascii_digit());
-        if number || l.cx.listed("words_no_secret", text) {
+        if number || l.cx.listed("words_no_secret", text) || super::account::is_locked(text) {
             continue;
         }
         let encoded = l.cx.listed("base64_elements", name);
@@ -155,7 +155,7 @@ fn owner_name(element: Element<'_>) -> String {
         if let Some(named) = named {
             return named.word_or_empty(1).to_owned();
         }
-        if above.name() != "config" && above.name() != "row" && above.name() != "item" {
+        if !matches!(above.name(), "config" | "row" | "item" | "general") {
             return above.name().to_owned();
         }
         at = node.parent();

@@ -27,6 +27,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
 fn resolver(l: &mut Lowering<'_>) {
     let model = l.cx.model("unboundplus");
     let number = |v: &str| v.parse().ok();
+    let section = l.cx.section("unbound");
     if let Some(general) = model.and_then(|m| m.child("general")) {
         let own = field(&l.cx, general, "enabled", "unbound.enable", one_is_on);
         let ports = dns(field(&l.cx, general, "port", "unbound.port", number));
@@ -37,7 +38,7 @@ fn resolver(l: &mut Lowering<'_>) {
             dns.limits = Limit::Sources { stage: LimitStage::Connect, admits };
         }
         l.device.listeners.items.push(dns);
-    } else if let Some(section) = l.cx.section("unbound") {
+    } else if let Some(section) = section {
         let own = l.cx.presence("unbound/enable");
         let ports = dns(l.cx.value("unbound/port", number));
         let bindings = l.bindings(section.filled("active_interface"), Family::Both, section.span());

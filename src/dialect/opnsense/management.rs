@@ -35,7 +35,10 @@ fn bound(l: &Lowering<'_>, list: Option<Element<'_>>, own: &Fact<bool>) -> Vec<B
             }
             bindings
         }
-        None => everywhere(Fact::known(true, own.origin.clone())),
+        None => everywhere(match l.cx.missing("system") {
+            Some(why) => Fact::unknown(why),
+            None => Fact::known(true, own.origin.clone()),
+        }),
     }
 }
 
