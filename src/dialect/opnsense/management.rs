@@ -6,6 +6,7 @@ use crate::dialect::config_xml::management::{everywhere, listener, port, web};
 use crate::ir::fact::Fact;
 use crate::ir::filter::{Family, TCP};
 use crate::ir::listener::{Binding, Plane, Ssh};
+use crate::ir::live::Live;
 use crate::source::Span;
 use crate::syntax::xml::Element;
 
@@ -14,6 +15,12 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     let lockout = lockout(l);
     web(l, |l, own| bound(l, l.cx.at("system/webgui/interfaces"), own), old_tls, lockout);
     ssh(l);
+    // A part without the section shows nothing of how its services are set: which interfaces they keep to, whether a rule keeps them open.
+    if let Some(why) = l.cx.missing("system") {
+        for listener in &mut l.device.listeners.items {
+            listener.live = Live::own(Fact::unknown(why.clone()));
+        }
+    }
 }
 
 /// Failed logins are slowed down unless somebody switched that off.
