@@ -12,6 +12,8 @@ pub(in crate::dialect) mod fortios;
 pub(in crate::dialect) mod junos_srx;
 #[path = "nec_ix/mod.rs"]
 pub(in crate::dialect) mod nec_ix;
+#[path = "opnsense/mod.rs"]
+pub(in crate::dialect) mod opnsense;
 #[path = "pfsense/mod.rs"]
 pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
@@ -24,6 +26,7 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
     &nec_ix::IMPLEMENTATION,
+    &opnsense::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

@@ -1,8 +1,10 @@
 //! Dialects: one folder an appliance, each turning the tree of its family into [`Device`]s.
 //!
 //! A dialect never sees a rule and never another dialect; what two products share is a parameter of the syntax family or a
-//! helper here. What is data about a product stands in its grammar file.
+//! helper here, and what products of one ancestry read in the same way is a folder that is no dialect (`config_xml`). What is
+//! data about a product stands in its grammar file.
 
+mod config_xml;
 pub mod detect;
 pub mod grammar;
 mod list;

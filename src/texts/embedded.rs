@@ -18,9 +18,9 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("words", include_str!("../../texts/words.toml")),
     ("steps", include_str!("../../texts/codes/cisco-asa.toml")),
     ("steps", include_str!("../../texts/codes/cisco-ios.toml")),
+    ("steps", include_str!("../../texts/codes/config-xml.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
     ("steps", include_str!("../../texts/codes/junos-srx.toml")),
     ("steps", include_str!("../../texts/codes/nec-ix.toml")),
-    ("steps", include_str!("../../texts/codes/pfsense.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];

@@ -1,88 +1,20 @@
-//! Ways in for administrators, rules for logging in, and servers that check logins.
+//! Ways in for administrators and rules for logging in.
 //!
 //! The web page asks one server or the box's own users; the box's own users count where that server does not answer. The product has no
-//! second factor of its own: a RADIUS server may ask for one, and the export cannot say.
+//! second factor of its own.
 
 use super::Lowering;
-use super::account::{User, users};
-use crate::ir::account::{AccountIx, AdminPath, AuthServer, LoginPolicy, Scope, SecretUse};
-use crate::ir::fact::{Fact, Origin, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, OpaqueKind};
-use crate::ir::listener::{ListenerIx, Plane};
-use crate::ir::live::{LinkKind, Live};
+use crate::dialect::config_xml::access::{asked, listeners, path};
+use crate::dialect::config_xml::account::{User, users};
+use crate::ir::account::{AccountIx, AdminPath, LoginPolicy, Scope};
+use crate::ir::fact::{Fact, Origin};
+use crate::ir::listener::ListenerIx;
 use crate::ir::record::NEVER;
 use crate::ir::tunnel::{Factor, FactorKind};
-use crate::source::Span;
-use crate::syntax::xml::Element;
-
-/// Servers that check logins.
-pub(super) fn servers(l: &mut Lowering<'_>) {
-    for row in l.cx.rows("system", "authserver") {
-        let name = row.value("name").unwrap_or("").to_owned();
-        let kind = match row.value("type") {
-            Some("radius") => "radius",
-            Some("ldap") => "ldap",
-            _ => "other",
-        };
-        let address = match row.filled("host") {
-            Some(e) => Fact::written(
-                super::address::literal(e.text()).unwrap_or_else(|| super::address::opaque(OpaqueKind::Fqdn, e.text(), e.text_span())),
-                e.span(),
-            ),
-            None => Fact::written(AddrExpr::Nothing, row.span()),
-        };
-        let tls = match row.filled("ldap_urltype") {
-            Some(e) => Fact::written(e.text().contains("SSL") || e.text().contains("STARTTLS"), e.span()),
-            None if kind == "ldap" => l.cx.behaviour("authserver.ldap_tls", Some(row.span())),
-            None => l.cx.behaviour("authserver.radius_tls", Some(row.span())),
-        };
-        let used = used_by(l, &name);
-        let live = Live::own(Fact::written(true, row.span())).with(
-            LinkKind::Referenced,
-            match used {
-                Some(at) => Fact::written(true, at),
-                None => Fact::known(false, Origin::inferred("unused_auth_server", [Origin::Written(row.span())])),
-            },
-        );
-        for (element, used_for) in [("radius_secret", SecretUse::Radius), ("ldap_bindpw", SecretUse::LdapBind)] {
-            if let Some(e) = row.filled(element) {
-                let owner = super::secret::Owner::thing(name.clone(), live.value());
-                super::secret::push(l, e, super::secret::Purpose::presents(used_for), owner);
-            }
-        }
-        l.device.auth_servers.items.push(AuthServer { name, span: row.span(), kind, address, tls, live });
-    }
-}
-
-/// The line that names a server: the web page's, an OpenVPN server's, that of mobile IPsec.
-fn used_by(l: &Lowering<'_>, name: &str) -> Option<Span> {
-    let holds = |e: &Element<'_>| e.text().split(',').any(|m| m.trim() == name);
-    let web = l.cx.at("system/webgui/authmode").filter(holds);
-    let vpn = || l.cx.rows("openvpn", "openvpn-server").into_iter().filter_map(|s| s.filled("authmode")).find(holds);
-    let mobile = || l.cx.at("ipsec/client/user_source").filter(holds);
-    let portal = || l.cx.section("captiveportal")?.children().filter_map(|z| z.filled("auth_server")).find(|e| e.text().contains(name));
-    web.or_else(vpn).or_else(mobile).or_else(portal).map(|e| e.span())
-}
-
-/// What servers of a list ask of a user besides a password: nothing if it is the box itself, perhaps something if it is RADIUS.
-pub(super) fn asked(l: &Lowering<'_>, servers: Element<'_>) -> Vec<Factor> {
-    let mut factors = vec![Factor { kind: FactorKind::Password, required: Fact::written(true, servers.span()) }];
-    let names: Vec<&str> = servers.text().split(',').map(str::trim).collect();
-    let radius = |name: &str| l.device.auth_servers.iter().any(|s| s.name == name && s.kind == "radius");
-    if names.iter().all(|n| radius(n)) {
-        let why = Why::at(WhyCode::ExternalDecision, servers.text(), vec![servers.text_span()]);
-        factors.push(Factor { kind: FactorKind::OneTime, required: Fact::unknown(why) });
-    }
-    factors
-}
 
 /// Ways in for administrators, and rules for logging in.
 pub(super) fn lower(l: &mut Lowering<'_>) {
-    let listeners = |service: &[&str]| -> Vec<ListenerIx> {
-        let all = l.device.listeners.items.iter().enumerate();
-        all.filter(|(_, x)| x.plane == Plane::Management && service.contains(&x.service)).map(|(ix, _)| ListenerIx(ix as u32)).collect()
-    };
-    let (web, ssh) = (listeners(&["https", "http"]), listeners(&["ssh"]));
+    let (web, ssh) = (listeners(l, &["https", "http"]), listeners(l, &["ssh"]));
     let server = l.cx.at("system/webgui/authmode").filter(|e| e.has_text() && e.text() != "Local Database");
     let mut paths = Vec::new();
     if let Some(server) = server {
@@ -108,10 +40,6 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     }
     l.device.admin_paths.items = paths;
     policy(l);
-}
-
-fn path(name: &str, span: Span, account: AccountIx, listeners: Vec<ListenerIx>, factors: Vec<Factor>, live: Fact<bool>) -> AdminPath {
-    AdminPath { principal: name.to_owned(), span, account: Some(account), listeners, factors, fallback: false, live }
 }
 
 /// A user's password opens the web page and, unless keys are required, the shell; a key opens the shell.

@@ -1,14 +1,15 @@
-//! Dial-in servers with users of their own (L2TP, PPTP in old releases), passwords of PPPoE, and tunnels without encryption.
+//! Dial-in servers with users of their own (L2TP, PPTP in old releases).
 
-use super::secret::{self, Owner, Purpose};
-use super::{Lowering, access, address};
+use super::Lowering;
+use crate::dialect::config_xml::secret::{self, Owner, Purpose};
+use crate::dialect::config_xml::{access, address, management, plain};
 use crate::ir::account::{Account, AccountIx, AccountKind, Factory, SecretUse};
 use crate::ir::fact::{Fact, List, Origin};
 use crate::ir::filter::{AddrExpr, Family, TCP, UDP};
 use crate::ir::listener::{Limit, ListenerIx, Plane};
-use crate::ir::live::{LinkKind, Live};
+use crate::ir::live::Live;
 use crate::ir::record::NEVER;
-use crate::ir::tunnel::{AuthPath, Factor, FactorKind, Peer, RemoteAccess, Starts, Tunnel, TunnelAuth, TunnelRole};
+use crate::ir::tunnel::{AuthPath, Factor, FactorKind, RemoteAccess};
 use crate::syntax::xml::Element;
 
 /// Lowers them.
@@ -21,22 +22,7 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
     if let Some(row) = l.cx.section("pptpd").filter(|r| r.value("mode") == Some("server")) {
         server(l, row, "pptp", "pptp", TCP);
     }
-    for row in l.cx.rows("ppps", "ppp") {
-        for known in ["ptpid", "type", "if", "ports", "username", "provider"] {
-            row.child(known);
-        }
-        if let Some(e) = row.filled("password") {
-            let owner = row.value("username").or_else(|| row.value("if")).unwrap_or("ppp").to_owned();
-            let live = Fact::written(true, row.span());
-            secret::push(l, e, Purpose::key(SecretUse::IspLogin), Owner::thing(owner, live));
-        }
-    }
-    for (section, row_name, kind) in [("gres", "gre", "gre"), ("gifs", "gif", "ipip")] {
-        for row in l.cx.rows(section, row_name) {
-            let tunnel = plain(l, row, kind);
-            l.device.tunnels.items.push(tunnel);
-        }
-    }
+    plain::lower(l);
 }
 
 fn server<'a>(l: &mut Lowering<'a>, row: Element<'a>, group: &'static str, kind: &'static str, protocol: u8) {
@@ -47,7 +33,7 @@ fn server<'a>(l: &mut Lowering<'a>, row: Element<'a>, group: &'static str, kind:
     let port = l.cx.default(if kind == "pptp" { "pptpd.port" } else { "l2tp.port" }, Some(span), |v| v.parse().ok());
     let bindings = l.bindings(row.filled("interface"), Family::V4, span);
     let outer = bindings.iter().filter_map(|b| b.on).collect();
-    let listener = super::management::listener(Plane::Vpn, service, super::management::port(protocol, port), own.clone(), bindings);
+    let listener = management::listener(Plane::Vpn, service, management::port(protocol, port), own.clone(), bindings);
     l.device.listeners.items.push(listener);
     let listener = ListenerIx(l.device.listeners.items.len() as u32 - 1);
     let live = Live::own(own);
@@ -130,40 +116,4 @@ fn one_user(l: &mut Lowering<'_>, user: Element<'_>, live: &Live) -> Option<Auth
         fallback: false,
         live: Fact::written(true, span),
     })
-}
-
-/// A tunnel of plain packets: it is there as long as its interface is.
-fn plain<'a>(l: &Lowering<'a>, row: Element<'a>, kind: &'static str) -> Tunnel {
-    let span = row.span();
-    let device = row.value(if kind == "gre" { "greif" } else { "gifif" }).unwrap_or("");
-    let interface = l.names.devices.get(device).copied();
-    let up = match interface.and_then(|ix| l.device.interfaces.get(ix.0 as usize)) {
-        Some(i) => i.up.clone(),
-        None => Fact::known(false, Origin::inferred("interface_not_assigned", [Origin::Written(span)])),
-    };
-    let remote = row.filled("remote-addr");
-    let addresses = remote.and_then(|e| Some(Fact::written(address::literal(e.text())?, e.span())));
-    Tunnel {
-        name: row.value("descr").unwrap_or(device).to_owned(),
-        span,
-        kind,
-        layer2: false,
-        encrypted: Fact::written(false, span),
-        role: Fact::written(TunnelRole::SiteToSite, span),
-        live: Live::own(Fact::written(true, span)).with(LinkKind::ParentUp, up),
-        interface,
-        outer: row.filled("if").map(|e| l.interfaces(e.text()).0).unwrap_or_default(),
-        peer: Peer {
-            addresses: addresses.unwrap_or_else(|| Fact::written(AddrExpr::Any, span)),
-            text: remote.map_or_else(String::new, |e| e.text().to_owned()),
-        },
-        starts: Fact::known(Starts::AtBoot, Origin::inferred("tunnel_without_session", [Origin::Written(span)])),
-        keepers: Vec::new(),
-        enders: List::complete(Vec::new(), Origin::inferred("tunnel_without_session", [Origin::Written(span)])),
-        auth: Fact::written(vec![TunnelAuth::None], span),
-        aggressive_psk: Fact::written(false, span),
-        remote_nets: Fact::written(AddrExpr::Any, span),
-        crypto: None,
-        psk: None,
-    }
 }

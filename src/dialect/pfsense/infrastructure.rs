@@ -1,9 +1,11 @@
 //! What the box serves to its networks: names, time, portals, proxies, port mapping on request, answers to pings.
 
 use super::Lowering;
-use super::management::{everywhere, listener, port};
+use crate::dialect::config_xml::address;
+use crate::dialect::config_xml::infrastructure::{dns, forwarder, inside_networks, ping};
+use crate::dialect::config_xml::management::{listener, port};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Family, ICMP, ICMPV6, SvcTerm, TCP, UDP};
+use crate::ir::filter::{AddrExpr, Family, SvcTerm, TCP, UDP};
 use crate::ir::listener::{Limit, LimitStage, Plane, Tls};
 use crate::syntax::xml::Element;
 
@@ -23,7 +25,7 @@ fn resolver(l: &mut Lowering<'_>) {
     let own = l.cx.presence("unbound/enable");
     let Some(section) = l.cx.section("unbound") else { return };
     let number = l.cx.value("unbound/port", |v| v.parse().ok());
-    let ports = number.map(|p| vec![SvcTerm::ports(UDP, vec![(*p, *p)]), SvcTerm::ports(TCP, vec![(*p, *p)])]);
+    let ports = dns(number);
     let bindings = l.bindings(section.filled("active_interface"), Family::Both, section.span());
     let mut dns = listener(Plane::Infrastructure, "dns", ports, own, bindings);
     dns.limits = match section.child("disable_auto_added_access_control") {
@@ -38,27 +40,14 @@ fn resolver(l: &mut Lowering<'_>) {
 
 /// The box's own networks, and those that access lists add.
 fn admitted(l: &Lowering<'_>, section: Element<'_>) -> AddrExpr {
-    let outside = |ix| l.device.nat.source_nat_on.iter().any(|(on, _)| *on == ix);
-    let mut inside: Vec<_> = l.names.rows.iter().filter(|(ix, row)| !outside(**ix) && row.name() != "wan").map(|(ix, _)| *ix).collect();
-    inside.sort();
-    let mut parts: Vec<AddrExpr> = inside.into_iter().map(AddrExpr::InterfaceNet).collect();
+    let mut parts = inside_networks(l);
     for list in section.all("acls").filter(|a| a.value("aclaction").is_some_and(|v| v.starts_with("allow"))) {
         for row in list.all("row") {
             let net = format!("{}/{}", row.value("acl_network").unwrap_or(""), row.value("mask").unwrap_or(""));
-            parts.extend(super::address::literal(&net));
+            parts.extend(address::literal(&net));
         }
     }
     AddrExpr::Union(parts)
-}
-
-/// The forwarder has no list: whoever the rules let through is answered.
-fn forwarder(l: &mut Lowering<'_>) {
-    let own = l.cx.presence("dnsmasq/enable");
-    let Some(section) = l.cx.section("dnsmasq").filter(|s| s.has("enable")) else { return };
-    let number = l.cx.value("dnsmasq/port", |v| v.parse().ok());
-    let ports = number.map(|p| vec![SvcTerm::ports(UDP, vec![(*p, *p)]), SvcTerm::ports(TCP, vec![(*p, *p)])]);
-    let bindings = l.bindings(section.filled("interface"), Family::Both, section.span());
-    l.device.listeners.items.push(listener(Plane::Infrastructure, "dns", ports, own, bindings));
 }
 
 fn time(l: &mut Lowering<'_>) {
@@ -136,12 +125,4 @@ fn proxy(l: &mut Lowering<'_>) {
         let bindings = l.bindings(config.filled("active_interface"), Family::Both, on.span());
         l.device.listeners.items.push(listener(Plane::Infrastructure, "proxy", port(TCP, number), own, bindings));
     }
-}
-
-/// The system answers pings; rules decide who reaches it.
-fn ping(l: &mut Lowering<'_>) {
-    let own = l.cx.behaviour("ping", None);
-    let echo = |protocol, kind| SvcTerm { icmp: Some((kind, None)), ..SvcTerm::protocol(protocol) };
-    let ports = Fact::known(vec![echo(ICMP, 8), echo(ICMPV6, 128)], own.origin.clone());
-    l.device.listeners.items.push(listener(Plane::Infrastructure, "ping", ports, own.clone(), everywhere(own)));
 }

@@ -1,46 +1,59 @@
 //! Netgate pfSense CE and Plus: the whole configuration in one `config.xml`, or the backup of one area of it.
 //!
 //! What the product adds by itself (anti-lockout, blocked private networks, passes for IPsec) is written out as rows, and its rule list,
-//! in which a later row may overrule an earlier one, is put into first-match order. Each submodule lowers one topic; all of them ask
-//! [`context::Context`] whether an absent section proves anything.
+//! in which a later row may overrule an earlier one, is put into first-match order. What it reads as the products of its ancestry do
+//! stands in `config_xml`; each submodule here lowers what is its own.
 
 mod access;
-mod account;
-mod address;
-mod alias;
-mod context;
-mod crypto;
 mod dial_in;
 mod filter;
-mod generated;
 mod identity;
 mod infrastructure;
-mod interface;
-mod ipsec;
-mod ipsec_mobile;
 mod management;
-mod nat;
-mod openvpn;
 mod package;
-mod reference;
 mod rule;
-mod secret;
-mod sides;
-mod system;
 #[cfg(test)]
 mod tests;
 mod wireguard;
 
+use crate::dialect::config_xml::address::Families;
+use crate::dialect::config_xml::{
+    self, Lowering, Product, account, alias, interface, ipsec, nat, openvpn, reference, secret, sides, system,
+};
 use crate::dialect::{Dialect, Input};
-use crate::ir::device::{Device, Identity};
-use crate::ir::fact::List;
-use context::Context;
+use crate::ir::device::Device;
+use crate::ir::fact::{Fact, Why, WhyCode};
+use crate::ir::interface::InterfaceKind;
+use crate::ir::tunnel::Starts;
+use crate::syntax::xml::Element;
 
 /// Netgate pfSense.
 pub struct Pfsense;
 
 /// What the registry holds.
 pub static IMPLEMENTATION: Pfsense = Pfsense;
+
+static PRODUCT: Product = Product {
+    models: "",
+    zero_is_off: false,
+    silent_ends: false,
+    silent_family: Families::V4,
+    ports_mean_tcp: true,
+    version: identity::version,
+    is_whole: |_, _| true,
+    serves_users: |_, _| false,
+    vpn_interfaces,
+    ipsec_starts,
+    ipsec_switch: |_| None,
+    names_group: true,
+    has_shell: |_| true,
+    second_factor: |_, _| None,
+    asks_local_users: |l| infrastructure::captive_portals(l).first().map(|portal| portal.span()),
+    names_servers: |l| {
+        let zones = l.cx.section("captiveportal").into_iter().flat_map(|s| s.children());
+        zones.filter_map(|z| z.filled("auth_server")).collect()
+    },
+};
 
 impl Dialect for Pfsense {
     fn name(&self) -> &'static str {
@@ -56,76 +69,67 @@ impl Dialect for Pfsense {
     }
 
     fn lower(&self, input: &Input<'_>) -> Vec<Device> {
-        vec![device(Context::new(input))]
+        let mut l = Lowering::begin(input, &PRODUCT);
+        interface::lower(&mut l);
+        alias::lower(&mut l);
+        nat::lower(&mut l);
+        account::lower(&mut l);
+        config_xml::access::servers(&mut l);
+        management::lower(&mut l);
+        infrastructure::lower(&mut l);
+        filter::lower(&mut l);
+        openvpn::lower(&mut l);
+        ipsec::lower(&mut l);
+        wireguard::lower(&mut l);
+        dial_in::lower(&mut l);
+        sides::lower(&mut l);
+        access::lower(&mut l);
+        package::lower(&mut l);
+        secret::rest(&mut l);
+        system::lower(&mut l);
+        reference::lower(&mut l);
+        vec![l.finish()]
     }
 }
 
-/// The box on its way to becoming a device.
-struct Lowering<'a> {
-    cx: Context<'a>,
-    device: Device,
-    names: interface::Names<'a>,
-    aliases: alias::Aliases<'a>,
-}
-
-fn device(cx: Context<'_>) -> Device {
-    let table = &cx.grammar.file.identity;
-    let system = cx.section("system");
-    let identity = Identity {
-        vendor: table.vendor.clone(),
-        product: table.product.clone(),
-        lifecycle_key: table.lifecycle_key.clone(),
-        version: cx.version.clone(),
-        model: None,
-        hostname: system.and_then(|s| s.value("hostname")).map(str::to_owned),
-        ha_group: system.and(cx.section("hasync")).and_then(|h| h.value("pfsyncpeerip")).map(str::to_owned),
-    };
-    let mut device = Device::new(identity, cx.completeness.clone());
-    device.span = Some(cx.evidence);
-    if device.name.is_empty() {
-        device.name.clone_from(&table.product);
-    }
-    let mut l = Lowering { cx, device, names: interface::Names::default(), aliases: alias::Aliases::default() };
-    identity::capabilities(&mut l);
-    interface::lower(&mut l);
-    alias::lower(&mut l);
-    nat::lower(&mut l);
-    account::lower(&mut l);
-    access::servers(&mut l);
-    management::lower(&mut l);
-    infrastructure::lower(&mut l);
-    filter::lower(&mut l);
-    openvpn::lower(&mut l);
-    ipsec::lower(&mut l);
-    wireguard::lower(&mut l);
-    dial_in::lower(&mut l);
-    sides::lower(&mut l);
-    access::lower(&mut l);
-    package::lower(&mut l);
-    secret::rest(&mut l);
-    system::lower(&mut l);
-    reference::lower(&mut l);
-    l.finish()
-}
-
-impl Lowering<'_> {
-    /// Says of each list whether it is all there is.
-    fn finish(mut self) -> Device {
-        fn close<T>(cx: &Context<'_>, list: &mut List<T>, topic: &'static str) {
-            list.rest = cx.rest(topic);
+/// Interfaces of WireGuard and of the dial-in servers.
+fn vpn_interfaces(l: &mut Lowering<'_>) {
+    for row in wireguard::tunnels(l) {
+        if let Some(name) = row.value("name") {
+            interface::made(l, "WireGuard", name, InterfaceKind::Tunnel, row, wireguard::is_on(row));
         }
-        let (cx, device) = (&self.cx, &mut self.device);
-        close(cx, &mut device.listeners, "listeners");
-        close(cx, &mut device.tunnels, "tunnels");
-        close(cx, &mut device.remote_access, "remote_access");
-        close(cx, &mut device.accounts, "accounts");
-        close(cx, &mut device.admin_paths, "accounts");
-        close(cx, &mut device.login_policies, "login_policy");
-        close(cx, &mut device.secrets, "secrets");
-        close(cx, &mut device.auth_servers, "auth_servers");
-        close(cx, &mut device.snmp, "snmp");
-        close(cx, &mut device.definitions, "objects");
-        close(cx, &mut device.undefined, "objects");
-        self.device
+    }
+    for (section, group) in [("l2tp", "l2tp"), ("pptpd", "pptp")] {
+        if let Some(row) = l.cx.section(section).filter(|r| r.value("mode") == Some("server")) {
+            interface::made(l, group, group, InterfaceKind::RemoteAccess, row, Fact::written(true, row.span()));
+        }
+    }
+    for row in l.cx.rows("pppoes", "pppoe").into_iter().filter(|r| r.value("mode") == Some("server")) {
+        let name = format!("poes{}", row.value("pppoeid").unwrap_or(""));
+        interface::made(l, "pppoe", &name, InterfaceKind::RemoteAccess, row, Fact::written(true, row.span()));
+    }
+}
+
+/// Who brings a phase 1 up: what it says, else traffic; a routed tunnel cannot start on traffic, the product starts it at once instead.
+fn ipsec_starts<'a>(l: &Lowering<'a>, phase1: Element<'a>, phases2: &[Element<'a>]) -> Fact<Starts> {
+    let routed = phases2.iter().find(|p| p.value("mode") == Some("vti"));
+    let word = |w: &str| match w {
+        "none" => Some(Starts::Never),
+        "start" => Some(Starts::AtBoot),
+        "trap" => Some(Starts::OnTraffic),
+        _ => None,
+    };
+    if let Some(answers) = ipsec::only_answers(phase1) {
+        return answers;
+    }
+    match phase1.filled("startaction") {
+        Some(e) if !(e.text() == "trap" && routed.is_some()) => match word(e.text()) {
+            Some(starts) => Fact::written(starts, e.span()),
+            None => Fact::unknown(Why::at(WhyCode::Ambiguous, "startaction", vec![e.span()])),
+        },
+        _ => {
+            let key = if routed.is_some() { "ipsec.phase1.startaction.vti" } else { "ipsec.phase1.startaction" };
+            l.cx.default(key, Some(phase1.span()), word)
+        }
     }
 }

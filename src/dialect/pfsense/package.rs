@@ -1,7 +1,7 @@
 //! Packages with logins of their own. What else a package keeps secret is found by the grammar's patterns.
 
 use super::Lowering;
-use super::secret::{self, Owner, Purpose};
+use crate::dialect::config_xml::secret::{self, Owner, Purpose};
 use crate::ir::account::SecretUse;
 use crate::ir::fact::Fact;
 

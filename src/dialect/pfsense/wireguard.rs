@@ -1,14 +1,15 @@
 //! WireGuard, a package: tunnels with their peers. A peer with an address is another site, one without is a device that dials in.
 
-use super::{Lowering, address};
+use super::Lowering;
+use crate::dialect::config_xml::context::names;
+use crate::dialect::config_xml::secret::{self, Owner, Purpose};
+use crate::dialect::config_xml::wireguard::{Instance, Station, remote_access, site};
+use crate::dialect::config_xml::{address, management};
 use crate::ir::account::SecretUse;
-use crate::ir::fact::{Fact, List, Origin};
-use crate::ir::filter::{AddrExpr, Family, OpaqueKind, UDP};
-use crate::ir::interface::InterfaceIx;
+use crate::ir::fact::Fact;
+use crate::ir::filter::{AddrExpr, Family, UDP};
 use crate::ir::listener::{ListenerIx, Plane};
 use crate::ir::live::{LinkKind, Live};
-use crate::ir::record::NEVER;
-use crate::ir::tunnel::{AuthPath, Factor, FactorKind, Keeper, KeeperForce, Peer, RemoteAccess, Starts, Tunnel, TunnelAuth, TunnelRole};
 use crate::syntax::xml::Element;
 
 fn settings<'a>(l: &Lowering<'a>) -> Vec<Element<'a>> {
@@ -40,6 +41,17 @@ fn peers<'a>(l: &Lowering<'a>, tunnel: Element<'a>) -> Vec<Element<'a>> {
     own.chain(list.filter(|p| p.value("tun") == name)).collect()
 }
 
+fn station<'a>(peer: Element<'a>) -> Station<'a> {
+    Station {
+        name: peer_name(peer),
+        span: peer.span(),
+        endpoint: peer.filled("endpoint"),
+        keepalive: peer.filled("persistentkeepalive"),
+        networks: allowed(peer),
+        live: is_on(peer),
+    }
+}
+
 /// Lowers it.
 pub(super) fn lower(l: &mut Lowering<'_>) {
     let package = settings(l).into_iter().find_map(|s| s.at("config/enable"));
@@ -54,25 +66,26 @@ pub(super) fn lower(l: &mut Lowering<'_>) {
             _ => l.cx.default("wireguard.listenport", Some(row.span()), |v| v.parse().ok()),
         };
         let bindings = l.bindings(None, Family::Both, row.span());
-        let mut listener =
-            super::management::listener(Plane::Vpn, "wireguard", super::management::port(UDP, ports), live.own.clone(), bindings);
+        let mut listener = management::listener(Plane::Vpn, "wireguard", management::port(UDP, ports), live.own.clone(), bindings);
         listener.live = live.clone();
         listener.span = Some(row.span());
         l.device.listeners.items.push(listener);
         let listener = ListenerIx(l.device.listeners.items.len() as u32 - 1);
-        let on = l.names.devices.get(&name).copied();
+        let interface = l.names.devices.get(&name).copied();
+        let instance = Instance { name, span: row.span(), interface, live };
         let mut devices = Vec::new();
         for peer in peers(l, row) {
-            peer_secret(l, peer, &live);
+            peer_secret(l, peer, &instance.live);
             if peer.filled("endpoint").is_some_and(|e| e.text() != "dynamic") {
-                let tunnel = site(l, row, peer, on, &live);
+                let live = instance.live.clone().with(LinkKind::KeyPresent, is_on(peer));
+                let tunnel = site(l, &instance, station(peer), live);
                 l.device.tunnels.items.push(tunnel);
             } else {
-                devices.push(peer);
+                devices.push(station(peer));
             }
         }
-        if let Some(first) = devices.first() {
-            let access = remote_access(l, row, &devices, on, listener, &live, first.span());
+        if let Some(at) = devices.first().map(|p| p.span) {
+            let access = remote_access(l, &instance, devices, listener, at);
             l.device.remote_access.items.push(access);
         }
     }
@@ -84,8 +97,8 @@ fn peer_name(peer: Element<'_>) -> String {
 
 fn peer_secret(l: &mut Lowering<'_>, peer: Element<'_>, live: &Live) {
     if let Some(e) = peer.filled("presharedkey") {
-        let owner = super::secret::Owner::thing(peer_name(peer), live.value());
-        super::secret::push(l, e, super::secret::Purpose::shared(SecretUse::WgPsk), owner);
+        let owner = Owner::thing(peer_name(peer), live.value());
+        secret::push(l, e, Purpose::shared(SecretUse::WgPsk), owner);
     }
     peer.child("publickey");
 }
@@ -95,86 +108,7 @@ fn allowed(peer: Element<'_>) -> AddrExpr {
     let Some(list) = peer.child("allowedips") else { return AddrExpr::Any };
     let row = |r: Element<'_>| address::literal(&format!("{}/{}", r.value("address")?, r.value("mask")?));
     let rows: Vec<AddrExpr> = list.all("row").filter_map(row).collect();
-    let words = super::context::names(list.text()).filter_map(address::literal);
+    let words = names(list.text()).filter_map(address::literal);
     let parts: Vec<AddrExpr> = rows.into_iter().chain(words).collect();
     if parts.is_empty() { AddrExpr::Any } else { AddrExpr::Union(parts) }
-}
-
-fn site<'a>(l: &Lowering<'a>, row: Element<'a>, peer: Element<'a>, on: Option<InterfaceIx>, live: &Live) -> Tunnel {
-    let span = peer.span();
-    let keepalive = peer.filled("persistentkeepalive").filter(|e| e.text() != "0");
-    let endpoint = peer.filled("endpoint");
-    let starts = match keepalive {
-        Some(e) => Fact::written(Starts::AtBoot, e.span()),
-        None => l.cx.default("wireguard.starts", Some(span), |v| (v == "on_traffic").then_some(Starts::OnTraffic)),
-    };
-    let keeper =
-        keepalive.map(|e| Keeper { code: "keeper.wireguard_keepalive", force: KeeperForce::Sustains, live: Fact::written(true, e.span()) });
-    let no_end = l.cx.behaviour("wireguard.idle_end", Some(span)).origin;
-    Tunnel {
-        name: peer_name(peer),
-        span,
-        kind: "wireguard",
-        layer2: false,
-        encrypted: Fact::written(true, row.span()),
-        role: Fact::written(TunnelRole::SiteToSite, span),
-        live: live.clone().with(LinkKind::KeyPresent, is_on(peer)),
-        interface: on,
-        outer: l.names.keys.get("wan").copied().into_iter().collect(),
-        peer: Peer {
-            addresses: match endpoint {
-                Some(e) => Fact::written(
-                    address::literal(e.text()).unwrap_or_else(|| address::opaque(OpaqueKind::Fqdn, e.text(), e.text_span())),
-                    e.span(),
-                ),
-                None => Fact::written(AddrExpr::Any, span),
-            },
-            text: endpoint.map_or_else(String::new, |e| e.text().to_owned()),
-        },
-        starts,
-        keepers: keeper.into_iter().collect(),
-        enders: List::complete(Vec::new(), no_end),
-        auth: Fact::written(vec![TunnelAuth::ClientCert], span),
-        aggressive_psk: Fact::written(false, span),
-        remote_nets: Fact::written(allowed(peer), span),
-        crypto: None,
-        psk: None,
-    }
-}
-
-fn remote_access<'a>(
-    l: &Lowering<'a>,
-    row: Element<'a>,
-    devices: &[Element<'a>],
-    on: Option<InterfaceIx>,
-    listener: ListenerIx,
-    live: &Live,
-    at: crate::source::Span,
-) -> RemoteAccess {
-    let never = |key: &str| l.cx.default(key, Some(at), |v| if v == "never" { Some(NEVER) } else { v.parse().ok() });
-    let paths = devices.iter().map(|peer| AuthPath {
-        principal: peer_name(*peer),
-        span: peer.span(),
-        account: None,
-        factors: vec![Factor { kind: FactorKind::DeviceKey, required: Fact::written(true, peer.span()) }],
-        fallback: false,
-        live: is_on(*peer),
-    });
-    RemoteAccess {
-        name: row.value("name").unwrap_or("WireGuard").to_owned(),
-        kind: "wireguard",
-        span: row.span(),
-        live: live.clone(),
-        listeners: vec![listener],
-        interface: on,
-        outer: l.names.keys.get("wan").copied().into_iter().collect(),
-        paths: List::complete(paths.collect(), Origin::Written(row.span())),
-        idle_s: never("wireguard.idle"),
-        session_s: never("wireguard.session"),
-        concurrent: never("wireguard.concurrent"),
-        aggressive_psk: Fact::written(false, row.span()),
-        pool: Fact::written(AddrExpr::Union(devices.iter().map(|p| allowed(*p)).collect()), at),
-        crypto: None,
-        note: None,
-    }
 }
