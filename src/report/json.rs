@@ -5,7 +5,9 @@
 
 use super::plain;
 use super::view::{Found, View};
-use crate::finding::{CoverageCount, Detection, DeviceReport, FileReport, Finding, Label, Outcome, Place, Remedy, Report, Suppression, Totals};
+use crate::finding::{
+    CoverageCount, Detection, DeviceReport, FileReport, Finding, Label, Outcome, Place, Remedy, Report, Suppression, Totals,
+};
 use serde::Serialize;
 
 /// The report as pretty JSON with a line break at the end.

@@ -5,6 +5,7 @@ pub mod block;
 pub mod command_lines;
 pub mod indent;
 pub mod lex;
+pub mod path_commands;
 pub mod pattern;
 pub mod tree;
 
