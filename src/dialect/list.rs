@@ -4,11 +4,14 @@ use super::Dialect;
 
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "mikrotik/mod.rs"]
+pub(in crate::dialect) mod mikrotik;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
+    &mikrotik::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

@@ -1,0 +1,1 @@
+//! Small exports, and what they become.
