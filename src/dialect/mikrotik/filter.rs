@@ -39,10 +39,12 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
         };
         Stage::Filter { hook, undecided }
     };
-    let raw = || Stage::Filter { hook: Hook::Inbound, undecided: end.map(|_| Verdict::Next) };
+    // Only where somebody wrote rows: an empty table decides nothing.
+    let raw = || device.filters.iter().any(|f| f.attach.iter().any(|a| a.hook == Hook::Inbound));
+    let raw = raw().then(|| Stage::Filter { hook: Hook::Inbound, undecided: end.clone() });
     device.pipeline = Pipeline {
-        to_box: vec![Stage::DestNat, raw(), stage(Hook::Local, "local_filter"), Stage::Gate, Stage::Limits],
-        through: vec![Stage::DestNat, raw(), stage(Hook::Forward, "forward_filter")],
+        to_box: [Stage::DestNat].into_iter().chain(raw.clone()).chain([stage(Hook::Local, "local_filter"), Stage::Gate, Stage::Limits]).collect(),
+        through: [Stage::DestNat].into_iter().chain(raw).chain([stage(Hook::Forward, "forward_filter")]).collect(),
     };
 }
 

@@ -7,7 +7,7 @@ use super::menus::Item;
 use super::{Export, address, yes_no};
 use crate::ir::Device;
 use crate::ir::account::AuthServer;
-use crate::ir::fact::{Fact, Why, WhyCode};
+use crate::ir::fact::{Fact, List, Origin, Rest, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Opaque, OpaqueKind};
 use crate::ir::live::Live;
 use crate::ir::system::{LogTarget, Logging, TimeSource, UpdatePolicy};
@@ -90,12 +90,13 @@ fn logging(export: &Export<'_>) -> Logging {
     }
     let on = export.absent("system logging.enabled", "logging", yes_no);
     let first = export.menus.items("/system logging").first().map(Item::span);
+    let evidence = first.map_or_else(|| export.evidence(), Origin::Written);
     Logging {
         span: first.or(export.head),
         vpn_events: export.absent("system logging.vpn-events", "logging", yes_no),
         admin_events: export.absent("system logging.login-events", "logging", yes_no),
         per_rule: export.product("capability.per_rule_log", yes_no),
-        targets: export.list("logging", targets),
+        targets: List { items: targets, rest: export.gaps.get("logging").map_or_else(|| Rest::Complete(evidence), |w| Rest::MayHoldMore(w.clone())) },
         on,
     }
 }
