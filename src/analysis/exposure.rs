@@ -4,19 +4,19 @@
 //! its limits. What is unknown splits the answer into cells (one for each possible membership in an unknown set) or widens the
 //! gap between what surely and what possibly gets in; a class is only known where both agree.
 
-use super::flow::{CELLS, Cell, Flow, melt, narrowed, sample};
+use super::flow::{CELLS, Cell, Flow, melt, narrowed, narrowed_to, sample};
 use super::limits::Admitted;
-use super::resolve::{self, CompiledRow, Resolver};
+use super::resolve::{self, Bound, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
-use crate::ir::interface::{InterfaceIx, SidePointer};
+use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
-use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
+use crate::ir::nat::NatIx;
 use crate::ir::record::{Record, Step, Witness};
 use crate::ir::schema;
-use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, class, service};
+use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, service};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -128,7 +128,7 @@ struct Ready {
     rows: Vec<usize>,
 }
 
-type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
+type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 
 /// Answers the questions of one device.
 pub struct Engine<'a> {
@@ -138,6 +138,10 @@ pub struct Engine<'a> {
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
     ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
+    /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
+    pub(super) further_inside: std::cell::Cell<bool>,
+    /// Networks of trusted interfaces, once somebody asked.
+    pub(super) inside: std::cell::OnceCell<AddrSet>,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -152,6 +156,8 @@ impl<'a> Engine<'a> {
             compiled: RefCell::default(),
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
+            further_inside: std::cell::Cell::new(false),
+            inside: std::cell::OnceCell::new(),
         }
     }
 
@@ -165,8 +171,8 @@ impl<'a> Engine<'a> {
         rows
     }
 
-    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) -> Rc<Ready> {
-        let key = (filter, ingress, egress, nat);
+    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>, to_box: bool) -> Rc<Ready> {
+        let key = (filter, ingress, egress, nat, to_box);
         if let Some(done) = self.ready.borrow().get(&key) {
             return done.clone();
         }
@@ -175,6 +181,7 @@ impl<'a> Engine<'a> {
             self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
         let mut rows = Vec::new();
         let mut index = Vec::new();
+        let bound = if to_box { Bound::ToBox(ingress) } else { Bound::Through };
         for row in self.compiled(filter).iter() {
             let out = egress.map_or(Some(true), |e| row.egress.covers(e));
             let covered = match (row.ingress.covers(ingress), out) {
@@ -182,6 +189,10 @@ impl<'a> Engine<'a> {
                 (Some(true), Some(true)) => true,
                 _ => false,
             };
+            let rule = &configured.rules[row.index];
+            let again = rule.dst.get().filter(|dst| resolve::names_own(dst));
+            let again = again.and_then(|_| self.resolver.row_bound(configured, row.index, rule, rule.live.value().value.tri(), bound));
+            let row = again.as_ref().unwrap_or(row);
             let named = nat.is_some_and(|n| row.via.contains(&n));
             let (matches, sees) = match nat {
                 _ if named => (row.by_service.clone(), Some(true)),
@@ -236,7 +247,11 @@ impl<'a> Engine<'a> {
         let mut cells = Vec::new();
         let mut budget = self.budget.borrow_mut();
         for cell in &flow.cells {
-            match narrowed(cell, &ready.filter, &mut budget) {
+            let left = match flow.masked_dst {
+                Some(dst) => narrowed_to(cell, &ready.filter, dst, &mut budget),
+                None => narrowed(cell, &ready.filter, &mut budget),
+            };
+            match left {
                 Ok(parts) => cells.extend(parts),
                 Err(packet::Exceeded) => {
                     flow.why.get_or_insert_with(|| Why::new(WhyCode::Unmodelled, configured.name.clone()));
@@ -330,7 +345,7 @@ impl<'a> Engine<'a> {
             return;
         }
         for (filter, covers, origin) in attached {
-            let ready = self.ready(filter, ingress, egress, nat);
+            let ready = self.ready(filter, ingress, egress, nat, flow.to_box);
             if covers == Some(true) {
                 self.pass(flow, filter, &ready, origin);
             } else {
@@ -350,35 +365,23 @@ impl<'a> Engine<'a> {
         self.cx.device().interfaces.get(ix.0 as usize).map(|i| i.name.clone()).unwrap_or_default()
     }
 
-    /// Sources that may stand outside an interface.
-    pub fn outside(&self, ingress: InterfaceIx, v6: bool) -> AddrSet {
-        let (public, unicast) = if v6 { (class::public_v6(), class::unicast_v6()) } else { (class::public_v4(), class::unicast_v4()) };
-        let Some(side) = self.cx.side(ingress) else { return unicast };
-        match side.side.get() {
-            Some(SidePointer::Untrusted) if side.outside == "internet" => public,
-            Some(SidePointer::Trusted) => {
-                let nets = self.resolver.networks(&[ingress]).lo;
-                let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-                if nets.is_empty() { unicast } else { nets }
-            }
-            _ => {
-                // Anything that is not the facility's own.
-                let trusted: Vec<InterfaceIx> = (0..self.cx.sides.len() as u32)
-                    .map(InterfaceIx)
-                    .filter(|ix| self.cx.sides[ix.0 as usize].trusted().value.is_true())
-                    .collect();
-                unicast.difference(&self.resolver.networks(&trusted).lo)
-            }
-        }
-    }
-
     /// Every listener seen from every interface of its device.
     pub fn exposures(&self) -> Vec<Exposure> {
         let device = self.cx.device();
         let mut all = Vec::new();
         for (l, listener) in device.listeners.iter().enumerate() {
             for i in 0..device.interfaces.len() as u32 {
-                all.push(self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i)));
+                let mut one = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                // Whom the attached networks cannot hold may stand further inside.
+                if bounds(&one.class).0 == Class::None && one.side.trusted().value.is_true() && !one.live.value.is_false() {
+                    self.further_inside.set(true);
+                    let further = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                    self.further_inside.set(false);
+                    if bounds(&further.class).0 > Class::None {
+                        one = further;
+                    }
+                }
+                all.push(one);
             }
         }
         all
@@ -408,7 +411,9 @@ impl<'a> Engine<'a> {
         };
         let bound = |b: &&Binding| b.on.is_none_or(|on| on == ingress || b.reach == Reach::Forwarded);
         let bindings: Vec<_> = listener.bindings.iter().filter(bound).filter(|b| !b.bound.value.is_false()).collect();
-        if bindings.is_empty() || interface.up.value.is_false() {
+        // Nothing enters a box by a loopback.
+        let looped = interface.kind == InterfaceKind::Loopback;
+        if bindings.is_empty() || interface.up.value.is_false() || looped {
             result.chain.push(Step {
                 span: Some(interface.span),
                 code: "step.not_bound",
@@ -429,6 +434,7 @@ impl<'a> Engine<'a> {
         let mut best: Option<(Fact<Class>, bool, Flow, &Binding)> = None;
         let mut merged: Option<(Fact<Class>, Fact<Class>)> = None;
         let mut latent = false;
+        let mut through = (AddrSet::empty(), AddrSet::empty());
         for binding in bindings {
             for v6 in [false, true] {
                 if !binding.family.includes(v6) {
@@ -436,6 +442,9 @@ impl<'a> Engine<'a> {
                 }
                 for flow in self.ways(listener, binding, ingress, v6) {
                     latent |= flow.latent;
+                    for cell in &flow.cells {
+                        through = (through.0.union(&cell.lo.sources()), through.1.union(&cell.hi.sources()));
+                    }
                     let (class, login) = self.classes(listener, binding, ingress, &flow);
                     let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
                     merged = Some(match &merged {
@@ -454,7 +463,7 @@ impl<'a> Engine<'a> {
         };
         let none = merged.get() == Some(&Class::None);
         result.latent = none && latent;
-        result.admits_whole_net = self.admits_whole_net(listener, ingress);
+        result.admits_whole_net = self.admits_whole_net(listener, ingress, &through);
         result.family = if class.get() == Some(&Class::None) {
             "both"
         } else if v6 {
@@ -486,14 +495,18 @@ impl<'a> Engine<'a> {
         let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
         let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
         let mut ways = Vec::new();
-        let outside = self.outside(ingress, v6);
-        let public =
-            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         let mut own = trust::own_addresses(target, v6);
         if v6 && own.is_empty() {
             // IPv6 is on or may be on; the address comes from the network.
             own.push(None);
         }
+        // A port without an address: nothing to compute, and large switches have thousands of them.
+        if own.is_empty() && device.nat.rules.is_empty() {
+            return ways;
+        }
+        let outside = self.outside(ingress, v6);
+        let public =
+            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         own.sort();
         own.dedup();
         let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);
@@ -511,8 +524,10 @@ impl<'a> Engine<'a> {
             self.unmatched(&mut flow, ingress, v6);
             if let Some(egress) = forwarded {
                 self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
+                flow.to_box = true;
                 self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
             } else {
+                flow.to_box = true;
                 self.run(&mut flow, &device.pipeline.to_box, ingress, None, None);
             }
             if address.is_none() {
@@ -537,86 +552,10 @@ impl<'a> Engine<'a> {
             steps: Vec::new(),
             why: None,
             latent: false,
+            to_box: false,
             v6,
+            masked_dst: None,
         })
-    }
-
-    /// Takes out what a translation leads elsewhere before the box sees it.
-    fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
-        let device = self.cx.device();
-        if !matches!(device.pipeline.to_box.first(), Some(Stage::DestNat)) {
-            return;
-        }
-        for rule in &device.nat.rules {
-            let acts = rule.family.includes(v6) && rule.ingress.covers(ingress) == Some(true) && rule.live.value().value.is_true();
-            let elsewhere = rule.to.get().is_some_and(|to| !self.holds_own(to));
-            let Some(product) = self.before(rule).filter(|_| acts && elsewhere && !rule.needs_reference) else { continue };
-            let mut budget = self.budget.borrow_mut();
-            let Ok(taken) = PacketSet::of([product], &mut budget) else { continue };
-            for cell in &mut flow.cells {
-                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&taken, &mut budget), cell.hi.difference(&taken, &mut budget)) {
-                    (cell.lo, cell.hi) = (lo, hi);
-                }
-            }
-        }
-    }
-
-    /// What a translation acts on, where that is exactly known.
-    fn before(&self, rule: &NatRule) -> Option<Product> {
-        let (src, dst) = (self.resolver.addresses(rule.src.get()?), self.resolver.addresses(rule.orig_dst.get()?));
-        let dst = if matches!(rule.orig_dst.get(), Some(AddrExpr::SelfAddrs)) { AddrSet::any() } else { dst.lo };
-        Some(Product { src: src.lo, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
-    }
-
-    pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
-        let set = self.resolver.addresses(to).hi;
-        self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
-    }
-
-    /// What source translation does to packets that match no translation.
-    fn unmatched(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
-        if v6 {
-            return;
-        }
-        for unmatched in &self.cx.device().nat.unmatched {
-            let covers = unmatched.ingress.covers(ingress);
-            if covers == Some(false) {
-                continue;
-            }
-            let at = unmatched.effect.origin.spans().first().copied();
-            match unmatched.effect.get() {
-                Some(UnmatchedEffect::Pass) => continue,
-                Some(UnmatchedEffect::Forward(to)) if self.holds_own(&AddrExpr::Range(*to, *to)) => continue,
-                Some(effect) if covers == Some(true) => {
-                    flow.latent = *effect == UnmatchedEffect::Drop && flow.possible();
-                    flow.block();
-                    flow.steps.push(Step { span: at, code: "step.nat_drop", args: vec![self.name(ingress)] });
-                }
-                _ => flow.doubt(unmatched.effect.value.why().cloned()),
-            }
-            flow.origins.push(unmatched.effect.origin.clone());
-        }
-    }
-
-    /// The way by one translation whose target is the box itself.
-    fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx) -> Option<Flow> {
-        let to = rule.to.get().filter(|to| self.holds_own(to))?;
-        let live = rule.live.value();
-        if live.value.is_false() || rule.ingress.covers(ingress) == Some(false) || !rule.family.includes(false) {
-            return None;
-        }
-        let after = after_ports(rule).intersection(svc);
-        let outside = self.outside(ingress, false);
-        let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
-        let dst = self.resolver.addresses(to).hi;
-        let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
-        if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
-            flow.doubt(live.value.why().cloned());
-        }
-        flow.origins.push(Origin::Written(rule.span));
-        flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
-        self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
-        Some(flow)
     }
 
     /// Sends packets through the filters of an order of decisions.
@@ -689,23 +628,6 @@ impl<'a> Engine<'a> {
             let (a, b) = if *member { size.inside } else { size.outside };
             (lo.min(a), hi.min(b))
         })
-    }
-}
-
-/// Ports after a translation.
-pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
-    let before = resolve::union_of_terms(&rule.orig_svc);
-    match rule.to_port {
-        None => before,
-        Some(first) => {
-            // A range keeps its length; the first port decides.
-            let terms = rule.orig_svc.iter().map(|t| {
-                let shifted: Vec<(u16, u16)> =
-                    t.dst_ports.iter().map(|(a, b)| (first, first.saturating_add(b.saturating_sub(*a)))).collect();
-                resolve::block(&crate::ir::filter::SvcTerm { dst_ports: shifted, ..t.clone() }).0
-            });
-            terms.fold(Intervals::empty(), |acc, t| acc.union(&t))
-        }
     }
 }
 

@@ -16,8 +16,10 @@ pub mod resolve;
 pub mod secret;
 pub mod strength;
 pub mod system;
+mod translate;
 pub mod trust;
 pub mod tunnel;
+mod universe;
 
 use crate::ir::device::{ContextKind, Device, Precision};
 use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};

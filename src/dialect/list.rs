@@ -2,16 +2,31 @@
 
 use super::Dialect;
 
+#[path = "cisco_asa/mod.rs"]
+pub(in crate::dialect) mod cisco_asa;
+#[path = "cisco_ios/mod.rs"]
+pub(in crate::dialect) mod cisco_ios;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "junos_srx/mod.rs"]
+pub(in crate::dialect) mod junos_srx;
 #[path = "mikrotik/mod.rs"]
 pub(in crate::dialect) mod mikrotik;
+#[path = "nec_ix/mod.rs"]
+pub(in crate::dialect) mod nec_ix;
+#[path = "pfsense/mod.rs"]
+pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
+    &cisco_asa::IMPLEMENTATION,
+    &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
+    &junos_srx::IMPLEMENTATION,
     &mikrotik::IMPLEMENTATION,
+    &nec_ix::IMPLEMENTATION,
+    &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

@@ -13,7 +13,12 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("steps", include_str!("../../texts/steps.toml")),
     ("ui", include_str!("../../texts/ui.toml")),
     ("words", include_str!("../../texts/words.toml")),
+    ("steps", include_str!("../../texts/codes/cisco-asa.toml")),
+    ("steps", include_str!("../../texts/codes/cisco-ios.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
+    ("steps", include_str!("../../texts/codes/junos-srx.toml")),
     ("steps", include_str!("../../texts/codes/mikrotik.toml")),
+    ("steps", include_str!("../../texts/codes/nec-ix.toml")),
+    ("steps", include_str!("../../texts/codes/pfsense.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];
