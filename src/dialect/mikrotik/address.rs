@@ -37,6 +37,11 @@ pub fn set(word: &str) -> Option<AddrExpr> {
     (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(AddrExpr::Range(first, last))
 }
 
+/// Whether a set holds loopback addresses only.
+pub fn is_loopback(set: &AddrExpr) -> bool {
+    matches!(set, AddrExpr::Range(first, last) if first.is_loopback() && last.is_loopback())
+}
+
 /// One expression for several.
 pub fn union(mut parts: Vec<AddrExpr>) -> AddrExpr {
     match parts.len() {

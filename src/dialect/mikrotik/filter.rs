@@ -13,7 +13,7 @@ use crate::ir::filter::{
 };
 use crate::ir::live::{LinkKind, Live};
 use crate::ir::nat::NatIx;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Deeper jumps than anybody writes.
 const DEPTH: usize = 12;
@@ -31,6 +31,23 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
         let raw = format!("{family} firewall raw");
         let chains = self::chains(export, &raw);
         table(export, device, &raw, &chains, v6, "prerouting", (Hook::Inbound, FilterRole::Other, "local_filter"), &end);
+    }
+    // Chains for what the router itself sends, and chains that nothing jumps to, bear on no stranger's packet.
+    for path in ["/ip firewall filter", "/ip firewall raw", "/ipv6 firewall filter", "/ipv6 firewall raw"] {
+        let rows = chains(export, path);
+        let mut entered: Vec<&str> = vec!["input", "forward", "prerouting"];
+        let mut reached: HashSet<&str> = HashSet::new();
+        while let Some(chain) = entered.pop() {
+            if reached.insert(chain) {
+                let targets = rows.get(chain).into_iter().flatten().filter_map(|r| r.text("jump-target"));
+                entered.extend(targets.map(|v| v.text));
+            }
+        }
+        for item in rows.iter().filter(|(chain, _)| !reached.contains(*chain)).flat_map(|(_, rows)| rows) {
+            item.attributes().for_each(|(node, _)| {
+                node.read();
+            });
+        }
     }
     let stage = |hook, topic: &str| {
         let undecided = match export.gaps.get(topic) {

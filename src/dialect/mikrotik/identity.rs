@@ -3,7 +3,7 @@
 //! Versions stand in comments: `by RouterOS 7.15.2` of the export itself, or `version: 7.15.2 (stable)` of a collector that prints
 //! the resources first. Both head exports of a single menu as well, so a header alone does not make an export whole.
 
-use super::menus::Menus;
+use super::menus::{Menus, Value};
 use super::yes_no;
 use crate::dialect::Input;
 use crate::ir::Device;
@@ -11,7 +11,7 @@ use crate::ir::device::{ExportForm, Precision, Version};
 use crate::ir::fact::{Why, WhyCode};
 use crate::ir::schema;
 use crate::source::Span;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What the comments say.
 pub struct Header {
@@ -87,9 +87,59 @@ pub fn standing(input: &Input<'_>, menus: &Menus<'_>, header: &Header) -> Standi
         if header.version.is_some() {
             gaps.remove("firmware");
         }
+    } else if let Some(value) = undefined_interface(input, menus) {
+        gaps.insert("interfaces", Why::at(WhyCode::Unresolved, value.text, vec![value.span]));
     }
-    let _ = input;
+    for (topic, span) in failed(input) {
+        gaps.entry(topic).or_insert_with(|| Why::at(WhyCode::NotExported, topic, vec![span]));
+    }
     Standing { form, gaps, head }
+}
+
+/// Topics of menus that the router could not export in time: it says so in comments and leaves them out.
+fn failed(input: &Input<'_>) -> Vec<(&'static str, Span)> {
+    let text = input.tree.text();
+    let mut out = Vec::new();
+    for span in &input.tree.comments {
+        let line = span.slice(text).trim_start_matches('#').trim_start();
+        let Some(path) = line.strip_prefix("error exporting ").map(|p| p.split(" (").next().unwrap_or(p).trim_end()) else { continue };
+        let idle = |pattern: &String| !pattern.contains('>') && path.starts_with(pattern.as_str());
+        if input.grammar.file.irrelevant.iter().any(idle) {
+            continue;
+        }
+        let holds = |begin: &String| path.starts_with(begin.as_str()) || begin.starts_with(path);
+        for topic in schema::TOPICS {
+            if input.grammar.file.telling.get(*topic).is_some_and(|begins| begins.iter().any(holds)) {
+                out.push((*topic, *span));
+            }
+        }
+    }
+    out
+}
+
+/// An interface that rows name and no menu defines, where its name is none the factory gives to ports. The product never exports
+/// such a name (what was removed stands there as a number with an asterisk): lines were cut from this export.
+fn undefined_interface<'a>(input: &Input<'a>, menus: &Menus<'a>) -> Option<Value<'a>> {
+    let mut defined: HashSet<&str> = HashSet::new();
+    for path in menus.paths().filter(|p| p.starts_with("/interface") || p.starts_with("/caps-man") || p.starts_with("/zerotier")) {
+        for item in menus.unmarked(path) {
+            defined.extend(item.attributes().filter(|(_, v)| matches!(v.key, "name" | "default-name")).map(|(_, v)| v.text));
+            defined.extend(item.condition("default-name").or(item.condition("name")).into_iter().chain(item.targets()));
+        }
+    }
+    let ports = input.grammar.names("factory_ports");
+    let is_port = |name: &str| {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+        ports.iter().any(|p| p == stem)
+    };
+    let named = ["/ip firewall filter", "/ip firewall nat", "/ip address", "/interface list member", "/interface vlan", "/interface bridge port"];
+    named.iter().flat_map(|path| menus.unmarked(path)).find_map(|item| {
+        let values = item.attributes().map(|(_, v)| v).filter(|v| matches!(v.key, "interface" | "in-interface" | "out-interface"));
+        values.map(|v| v.negated().0).find(|v| {
+            let odd = v.text.is_empty() || v.text.starts_with(['*', '<']) || v.text.starts_with("all");
+            !odd && !matches!(v.text, "none" | "dynamic" | "static") && !is_port(v.text) && !defined.contains(v.text)
+        })
+    })
 }
 
 /// What the product can do.

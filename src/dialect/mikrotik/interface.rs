@@ -9,7 +9,7 @@ use super::{Export, address, ipsec, remote, sides};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::IfMatch;
-use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, InterfaceKind};
+use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, InterfaceKind, IpNet};
 use crate::source::Span;
 use std::collections::{BTreeSet, HashMap};
 
@@ -55,6 +55,10 @@ pub struct Interfaces {
     pub list: Vec<Interface>,
     by_name: HashMap<String, u32>,
     lists: HashMap<String, BTreeSet<u32>>,
+    /// Interfaces that only rows of other topics name.
+    pub mentioned: BTreeSet<u32>,
+    /// Interfaces that carry no IPv4.
+    ipv6_only: BTreeSet<u32>,
     /// Virtual interfaces of IPsec peers.
     pub over_ipsec: BTreeSet<u32>,
     /// Interfaces that strong signs put outside.
@@ -125,6 +129,16 @@ impl Interfaces {
         IfMatch::These(set.into_iter().map(InterfaceIx).collect())
     }
 
+    /// The interfaces of a condition on which IPv4 packets can arrive: a 6to4 tunnel carries IPv6 only.
+    pub fn carrying_ipv4(&self, condition: IfMatch) -> IfMatch {
+        match condition {
+            _ if self.ipv6_only.is_empty() => condition,
+            IfMatch::Any => IfMatch::These(self.others(&self.ipv6_only).into_iter().map(InterfaceIx).collect()),
+            IfMatch::These(list) => IfMatch::These(list.into_iter().filter(|ix| !self.ipv6_only.contains(&ix.0)).collect()),
+            unknown => unknown,
+        }
+    }
+
     /// The condition `in-interface=`.
     pub fn condition(&self, value: Value<'_>) -> IfMatch {
         let (value, negated) = value.negated();
@@ -151,14 +165,14 @@ impl Interfaces {
 pub fn collect(export: &mut Export<'_>) {
     let mut all = Interfaces::default();
     defined(export, &mut all);
-    addresses(export, &mut all);
-    bridge_ports(export, &mut all);
     for row in export.menus.rows("/interface list member") {
         if let Some(value) = row.text("interface") {
             all.ensure(value.text, value.span, InterfaceKind::Physical);
         }
     }
+    bridge_ports(export, &mut all);
     mentioned(export, &mut all);
+    addresses(export, &mut all);
     let servers = remote::server_interfaces(export);
     for (name, span, _) in &servers {
         all.ensure(name, *span, InterfaceKind::RemoteAccess);
@@ -190,6 +204,9 @@ fn defined(export: &Export<'_>, all: &mut Interfaces) {
                 continue;
             };
             let Some(ix) = all.ensure(name, item.span(), kind) else { continue };
+            if menu == "6to4" {
+                all.ipv6_only.insert(ix as u32);
+            }
             describe(export, all, ix, item, &format!("interface {menu}"));
         }
     }
@@ -263,6 +280,17 @@ fn addresses(export: &Export<'_>, all: &mut Interfaces) {
         let why = Why::at(WhyCode::RuntimeContent, "PPP", vec![interface.span]);
         interface.addresses.push(Address { net: Fact::unknown(why), how: AddressHow::Ppp, v6: false });
     }
+    if export.gaps.contains_key("interfaces") {
+        // Without the lines about addresses an interface may have any.
+        let members: BTreeSet<u32> = all.list.iter().flat_map(|i| i.members.iter().map(|m| m.0)).collect();
+        for (ix, interface) in (0..).zip(&mut all.list) {
+            let link = !matches!(interface.kind, InterfaceKind::Tunnel | InterfaceKind::RemoteAccess);
+            if link && interface.addresses.is_empty() && !members.contains(&ix) {
+                let why = Why::at(WhyCode::NotExported, "/ip address", vec![interface.span]);
+                interface.addresses.push(Address { net: Fact::unknown(why), how: AddressHow::Static, v6: false });
+            }
+        }
+    }
     let off = export.switch("/ipv6 settings", "disable-ipv6", "interfaces");
     let hears = export.switch("/ipv6 settings", "accept-router-advertisements", "interfaces");
     for (ix, interface) in all.list.iter_mut().enumerate() {
@@ -308,7 +336,10 @@ fn mentioned(export: &Export<'_>, all: &mut Interfaces) {
         for item in export.menus.unmarked(path) {
             for (_, value) in item.attributes().filter(|(_, v)| matches!(v.key, "interface" | "in-interface" | "out-interface")) {
                 let (value, _) = value.negated();
-                all.ensure(value.text, value.span, InterfaceKind::Physical);
+                let known = all.list.len();
+                if let Some(ix) = all.ensure(value.text, value.span, InterfaceKind::Physical).filter(|ix| *ix >= known) {
+                    all.mentioned.insert(ix as u32);
+                }
             }
         }
     }
@@ -393,6 +424,29 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
     for (ix, origin) in sides::translated_out(export) {
         device.nat.source_nat_on.push((ix, origin));
     }
+    device.routed = routed(export);
+}
+
+/// Networks that static routes lead to, default routes left out.
+fn routed(export: &Export<'_>) -> Vec<(InterfaceIx, IpNet)> {
+    let mut out = Vec::new();
+    for path in ["/ip route", "/ipv6 route"] {
+        for row in export.menus.rows(path) {
+            let net = row.text("dst-address").and_then(|v| address::net(v.text)).filter(|n| n.prefix > 0);
+            let (Some(net), Some(gateway)) = (net, row.text("gateway")) else { continue };
+            if row.get("disabled").is_some_and(|v| v.text == "yes") {
+                continue;
+            }
+            for part in gateway.parts() {
+                let (address, interface) = part.split_once('%').map_or((part, part), |(a, i)| (a, i));
+                let by_address = || address.parse().ok().and_then(|a| holding(&export.interfaces, a));
+                if let Some(ix) = export.interfaces.named(interface).or_else(by_address) {
+                    out.push((ix, net));
+                }
+            }
+        }
+    }
+    out
 }
 
 /// Outside interfaces.

@@ -229,6 +229,11 @@ pub fn read(export: &Export<'_>, item: &Item<'_>, purpose: Purpose) -> Condition
 fn address_of(value: Value<'_>) -> Fact<AddrExpr> {
     let (value, negated) = value.negated();
     let parts: Option<Vec<AddrExpr>> = value.parts().map(address::set).collect();
+    // The router drops what arrives with such an address: only its own processes send to it.
+    if parts.as_ref().is_some_and(|p| !p.is_empty() && p.iter().all(address::is_loopback)) {
+        let origin = Origin::inferred("infer.loopback_never_arrives", [Origin::Written(value.span)]);
+        return Fact::known(if negated { AddrExpr::Any } else { AddrExpr::Nothing }, origin);
+    }
     match parts.map(address::union) {
         Some(set) => Fact::written(if negated { AddrExpr::Not(Box::new(set)) } else { set }, value.span),
         None => Fact::unknown(Why::at(WhyCode::Ambiguous, value.key, vec![value.span])),

@@ -49,7 +49,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
                 span: item.span(),
                 kind,
                 live,
-                ingress: conditions.ingress,
+                ingress: if v6 { conditions.ingress } else { export.interfaces.carrying_ipv4(conditions.ingress) },
                 family: if v6 { Family::V6 } else { Family::V4 },
                 src: conditions.src,
                 orig_dst,

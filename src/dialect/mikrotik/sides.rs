@@ -2,6 +2,7 @@
 
 use super::interface::{Interfaces, holding};
 use super::{Export, address};
+use crate::ir::device::ExportForm;
 use crate::ir::fact::Origin;
 use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
 use crate::source::Span;
@@ -51,7 +52,12 @@ pub fn sign(export: &Export<'_>, all: &mut Interfaces) {
         }
     }
     default_routes(export, all);
+    // Of an interface whose own lines were cut out nothing more is known: it may as well lie inside, before servers.
+    let cut = export.form == ExportForm::Full && export.gaps.contains_key("interfaces");
     for (ix, origin) in translated_out_of(export, all) {
+        if cut && all.mentioned.contains(&ix.0) {
+            continue;
+        }
         if let Some(span) = origin.spans().first() {
             put(all, ix, "sign.nat_outer", Medium, Untrusted, *span);
         }
