@@ -473,7 +473,7 @@ pub static FIRMWARE: Kind = Kind {
         b("known"),
         w("precision", &["exact", "train", "none"]),
         t("version"),
-        w("os_status", &["supported", "near", "past"]),
+        w("os_status", &["supported", "near", "superseded", "past"]),
         t("os_date"),
         b("auto_update"),
         b("can_update"),
