@@ -620,4 +620,76 @@ mod tests {
             parsed(text);
         }
     }
+
+    use proptest::prelude::*;
+
+    /// Pieces that matter to the syntax, and some that do not.
+    const PIECES: [&str; 24] = [
+        "/ip firewall",
+        "/ip/service/set",
+        "/x",
+        "..",
+        "add",
+        "set",
+        "[",
+        "]",
+        "{",
+        "}",
+        ";",
+        "=",
+        "name=",
+        "\"",
+        "\\",
+        "\\\n    ",
+        "\n",
+        "\r\n",
+        "#",
+        ":if",
+        "!a",
+        "a=b",
+        "\\E9\\96",
+        "\u{3042}",
+    ];
+
+    fn check(text: &str) -> Result<(), TestCaseError> {
+        let tree = parsed(text);
+        let mut last = 0;
+        for node in tree.statements() {
+            let span = node.span();
+            prop_assert!(span.start <= span.end && span.end as usize <= text.len());
+            prop_assert!(text.is_char_boundary(span.start as usize) && text.is_char_boundary(span.end as usize));
+            for n in 0..node.len() {
+                let word = node.word_span(n);
+                prop_assert!(text.get(word.start as usize..word.end as usize).is_some());
+            }
+            // A menu, a command, an attribute.
+            prop_assert!(std::iter::successors(node.parent(), |n| n.parent()).count() <= 3);
+            last = last.max(span.start);
+        }
+        prop_assert!(last as usize <= text.len());
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn any_bytes_give_a_tree_with_spans_in_range(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            check(&String::from_utf8_lossy(&bytes))?;
+        }
+
+        #[test]
+        fn pieces_in_any_order_give_a_tree(pieces in proptest::collection::vec((proptest::sample::select(&PIECES[..]), any::<bool>()), 0..60)) {
+            let text: String = pieces.iter().flat_map(|(piece, blank)| [*piece, if *blank { " " } else { "" }]).collect();
+            check(&text)?;
+        }
+
+        #[test]
+        fn a_value_is_read_as_it_was_written(value in "[a-zA-Z0-9 .,:/!\u{3042}-\u{3050}]{0,20}", word in "[a-z0-9./!-]{1,12}") {
+            let text = format!("/x\nadd a=\"{value}\" b={word}\n");
+            let tree = parsed(&text);
+            let words: Vec<_> = tree.statements().filter(|n| n.len() == 2).filter_map(|n| n.word(1).map(str::to_owned)).collect();
+            prop_assert_eq!(words, vec![value, word]);
+        }
+    }
 }

@@ -60,7 +60,11 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
     let raw = || device.filters.iter().any(|f| f.attach.iter().any(|a| a.hook == Hook::Inbound));
     let raw = raw().then(|| Stage::Filter { hook: Hook::Inbound, undecided: end.clone() });
     device.pipeline = Pipeline {
-        to_box: [Stage::DestNat].into_iter().chain(raw.clone()).chain([stage(Hook::Local, "local_filter"), Stage::Gate, Stage::Limits]).collect(),
+        to_box: [Stage::DestNat]
+            .into_iter()
+            .chain(raw.clone())
+            .chain([stage(Hook::Local, "local_filter"), Stage::Gate, Stage::Limits])
+            .collect(),
         through: [Stage::DestNat].into_iter().chain(raw).chain([stage(Hook::Forward, "forward_filter")]).collect(),
     };
 }

@@ -67,7 +67,10 @@ pub fn standing(input: &Input<'_>, menus: &Menus<'_>, header: &Header) -> Standi
     let common = COMMON.iter().filter(|t| tops.contains(**t)).count();
     let addressed = ["/ip address", "/ip dhcp-client", "/interface pppoe-client"].iter().any(|p| !menus.unmarked(p).is_empty());
     let whole = if header.version.is_some() { common >= 2 && addressed } else { common >= 3 && addressed && menus.paths().count() >= 8 };
-    let form = match (whole, header.version.is_some() && tops.len() == 1) {
+    // Menus come in the order of their names, and every box has something of the last ones.
+    let last = input.range.end.checked_sub(1).and_then(|at| input.tree.text().as_bytes().get(at));
+    let cut = last != Some(&b'\n') && !["/system", "/tool", "/user"].iter().any(|t| tops.contains(t));
+    let form = match (whole && !cut, header.version.is_some() && tops.len() == 1) {
         (true, _) => ExportForm::Full,
         (false, true) => ExportForm::Section,
         (false, false) => ExportForm::Excerpt,
@@ -77,10 +80,9 @@ pub fn standing(input: &Input<'_>, menus: &Menus<'_>, header: &Header) -> Standi
     let missing = |topic: &'static str| Why::at(WhyCode::NotExported, topic, head.into_iter().collect());
     gaps.insert("accounts", missing("accounts"));
     if form != ExportForm::Full {
-        let shown: &[&str] = match (form, menus.paths().all(|p| p.starts_with("/ip firewall"))) {
-            (ExportForm::Section, true) => &["nat", "objects"],
-            _ => &[],
-        };
+        // `/ip firewall export` shows every menu below it that is in use; an export of one of these menus shows no other.
+        let firewall = form == ExportForm::Section && menus.paths().count() > 1 && menus.paths().all(|p| p.starts_with("/ip firewall"));
+        let shown: &[&str] = if firewall { &["nat", "objects"] } else { &[] };
         for topic in schema::TOPICS.iter().filter(|t| !shown.contains(t)) {
             gaps.insert(topic, missing(topic));
         }
@@ -102,12 +104,14 @@ fn failed(input: &Input<'_>) -> Vec<(&'static str, Span)> {
     let mut out = Vec::new();
     for span in &input.tree.comments {
         let line = span.slice(text).trim_start_matches('#').trim_start();
-        let Some(path) = line.strip_prefix("error exporting ").map(|p| p.split(" (").next().unwrap_or(p).trim_end()) else { continue };
+        let Some(path) = line.strip_prefix("error exporting ") else { continue };
+        let path = path.split(" (").next().unwrap_or(path).trim().trim_matches('"');
+        let path = format!("/{}", path.trim_start_matches('/').replace('/', " "));
         let idle = |pattern: &String| !pattern.contains('>') && path.starts_with(pattern.as_str());
         if input.grammar.file.irrelevant.iter().any(idle) {
             continue;
         }
-        let holds = |begin: &String| path.starts_with(begin.as_str()) || begin.starts_with(path);
+        let holds = |begin: &String| path.starts_with(begin.as_str()) || begin.starts_with(&path);
         for topic in schema::TOPICS {
             if input.grammar.file.telling.get(*topic).is_some_and(|begins| begins.iter().any(holds)) {
                 out.push((*topic, *span));
@@ -132,7 +136,8 @@ fn undefined_interface<'a>(input: &Input<'a>, menus: &Menus<'a>) -> Option<Value
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
         ports.iter().any(|p| p == stem)
     };
-    let named = ["/ip firewall filter", "/ip firewall nat", "/ip address", "/interface list member", "/interface vlan", "/interface bridge port"];
+    let named =
+        ["/ip firewall filter", "/ip firewall nat", "/ip address", "/interface list member", "/interface vlan", "/interface bridge port"];
     named.iter().flat_map(|path| menus.unmarked(path)).find_map(|item| {
         let values = item.attributes().map(|(_, v)| v).filter(|v| matches!(v.key, "interface" | "in-interface" | "out-interface"));
         values.map(|v| v.negated().0).find(|v| {

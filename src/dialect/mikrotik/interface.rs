@@ -14,7 +14,7 @@ use crate::source::Span;
 use std::collections::{BTreeSet, HashMap};
 
 /// Menus whose rows are interfaces.
-const MENUS: [(&str, InterfaceKind); 29] = [
+const MENUS: [(&str, InterfaceKind); 30] = [
     ("bridge", InterfaceKind::Bridge),
     ("vlan", InterfaceKind::Vlan),
     ("bonding", InterfaceKind::Aggregate),
@@ -38,6 +38,7 @@ const MENUS: [(&str, InterfaceKind); 29] = [
     ("l2tp-server", InterfaceKind::RemoteAccess),
     ("pptp-server", InterfaceKind::RemoteAccess),
     ("sstp-server", InterfaceKind::RemoteAccess),
+    ("ovpn-server", InterfaceKind::RemoteAccess),
     ("pppoe-server", InterfaceKind::RemoteAccess),
     ("vrrp", InterfaceKind::Vlan),
     ("macvlan", InterfaceKind::Vlan),
@@ -248,6 +249,17 @@ fn addresses(export: &Export<'_>, all: &mut Interfaces) {
                 continue;
             }
             let net = match (row.text("address"), row.text("from-pool")) {
+                // An IPv6 address without a length has the factory's.
+                (Some(value), None) if v6 && !value.text.contains('/') => {
+                    let length = export.default_at("ipv6 address.prefix-length", value.span, |w| w.parse::<u8>().ok());
+                    match address::net(value.text) {
+                        Some(net) => Fact {
+                            value: length.map(|l| IpNet::new(net.addr, *l)).value,
+                            origin: Origin::all([Origin::Written(value.span), length.origin.clone()]),
+                        },
+                        None => Fact::unknown(Why::at(WhyCode::Ambiguous, "address", vec![value.span])),
+                    }
+                }
                 (Some(value), None) => address::net(value.text).map_or_else(
                     || Fact::unknown(Why::at(WhyCode::Ambiguous, "address", vec![value.span])),
                     |n| Fact::written(n, value.span),

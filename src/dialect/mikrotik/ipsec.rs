@@ -25,6 +25,7 @@ pub struct Peer<'a> {
     pub users: bool,
     identities: Vec<Item<'a>>,
     policies: Vec<Item<'a>>,
+    templates: Vec<Item<'a>>,
 }
 
 /// All peers.
@@ -43,10 +44,20 @@ pub fn peers<'a>(export: &Export<'a>) -> Vec<Peer<'a>> {
         let policies: Vec<Item<'a>> = export
             .menus
             .rows("/ip ipsec policy")
+            .filter(|p| p.text("template").is_none_or(|v| v.text != "yes"))
             .filter(|p| of_peer(p) || p.text("peer").is_none() && host.is_some() && p.text("sa-dst-address").map(|v| v.text) == host)
             .copied()
             .collect();
-        let mut peer = Peer { item: *item, name, users: false, identities, policies };
+        // Policies are made from the templates of a group.
+        let generating = identities.iter().find(|i| i.text("generate-policy").is_some_and(|v| v.text != "no"));
+        let group = generating.map(|i| i.text("policy-template-group").map_or("default", |v| v.text));
+        let is_template = |p: &&Item<'a>| {
+            let own = p.text("group").map_or("default", |v| v.text);
+            let factory = p.verb() == "set" && (p.is_default_row() || p.targets().any(|t| matches!(t, "0" | "*0" | "*FFFFFF")));
+            group == Some(own) && (factory || p.text("template").is_some_and(|v| v.text == "yes"))
+        };
+        let templates: Vec<Item<'a>> = export.menus.items("/ip ipsec policy").iter().filter(is_template).copied().collect();
+        let mut peer = Peer { item: *item, name, users: false, identities, policies, templates };
         let by_name = |i: &Item<'_>| {
             let method = i.text("auth-method").map_or("", |v| v.text);
             method.starts_with("eap") || method.contains("xauth") || method.contains("hybrid") || i.text("mode-config").is_some()
@@ -120,7 +131,10 @@ impl Peer<'_> {
 
     fn crypto(&self, export: &Export<'_>) -> Crypto {
         let profile = self.item.text("profile").map_or("default", |v| v.text);
-        let proposals: Vec<&str> = self.policies.iter().map(|p| p.text("proposal").map_or("default", |v| v.text)).collect();
+        let mut proposals: Vec<&str> =
+            self.policies.iter().chain(&self.templates).map(|p| p.text("proposal").map_or("default", |v| v.text)).collect();
+        proposals.sort_unstable();
+        proposals.dedup();
         crypto(export, Some(&self.item), profile, if proposals.is_empty() { vec!["default"] } else { proposals }, self.item.span())
     }
 }
@@ -243,6 +257,8 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
         .iter()
         .chain(export.menus.items("/ip ipsec identity"))
         .chain(export.menus.items("/ip ipsec peer"))
+        .chain(export.menus.items("/ip ipsec profile"))
+        .chain(export.menus.items("/ip ipsec proposal"))
     {
         for key in [
             "comment",
@@ -377,7 +393,12 @@ fn users(export: &Export<'_>, peer: &Peer<'_>, live: Live, device: &mut Device) 
         paths.push(AuthPath { principal, span, account: None, factors, fallback: false, live: on });
     }
     let ikev2 = peer.exchange(export).get().is_some_and(|m| m == "ike2");
-    let none = |key: &str| export.default_at(key, at, |w| if w == "none" { Some(NEVER) } else { w.parse().ok() });
+    // A server that checks the users may end their sessions too.
+    let asks = peer.identities.iter().find_map(|i| i.text("auth-method").filter(|v| v.text == "eap-radius"));
+    let none = |key: &str| match asks {
+        Some(value) => Fact::unknown(Why::at(WhyCode::ExternalDecision, "RADIUS", vec![value.span])),
+        None => export.default_at(key, at, |w| if w == "none" { Some(NEVER) } else { w.parse().ok() }),
+    };
     RemoteAccess {
         name: peer.name.clone(),
         kind: if ikev2 { "ikev2" } else { "ikev1_xauth" },

@@ -202,17 +202,34 @@ fn infrastructure(export: &Export<'_>) -> Vec<Listener> {
         ("/ip socks", "enabled", "proxy", "port", &[TCP][..]),
         ("/tool bandwidth-server", "enabled", "speed_test", "port", &[TCP, UDP][..]),
         ("/ip upnp", "enabled", "upnp", "port", &[UDP, TCP][..]),
+        ("/ip nat-pmp", "enabled", "upnp", "port", &[UDP][..]),
         ("/system ntp server", "enabled", "ntp", "port", &[UDP][..]),
     ] {
         let on = export.switch(path, key, TOPIC);
         out.push(base(export, Plane::Infrastructure, service, port_of(export, path, port, protocols), on, at(path, key)));
     }
+    out.extend(hotspots(export));
     let echo = export.product("icmp echo.enabled", yes_no);
     let terms = vec![
         SvcTerm { icmp: Some((8, None)), ..SvcTerm::protocol(ICMP) },
         SvcTerm { icmp: Some((128, None)), ..SvcTerm::protocol(ICMPV6) },
     ];
     out.push(base(export, Plane::Infrastructure, "ping", fixed(export, terms), echo, None));
+    out
+}
+
+/// Login pages for guests, each on its interface.
+fn hotspots(export: &Export<'_>) -> Vec<Listener> {
+    let mut out = Vec::new();
+    for row in export.menus.rows("/ip hotspot") {
+        let Some(ix) = row.text("interface").and_then(|v| export.interfaces.named(v.text)) else { continue };
+        let terms = fixed(export, vec![SvcTerm::ports(TCP, [(80, 80), (443, 443)])]);
+        let on = export.enabled(row, "ip hotspot");
+        let mut page = base(export, Plane::Portal, "captive_portal", terms, on, Some(row.span()));
+        let bound = Fact::written(true, row.span());
+        page.bindings = vec![Binding { on: Some(ix), family: Family::V4, bound, reach: Reach::Direct }];
+        out.push(page);
+    }
     out
 }
 

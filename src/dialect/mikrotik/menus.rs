@@ -3,6 +3,7 @@
 //! Asking for a menu marks its statements as read, asking for an attribute marks the attribute: what nobody asks for stays
 //! unrecognised. A key given twice counts as its last value.
 
+use crate::dialect::grammar::{Grammar, SyntaxTable};
 use crate::source::Span;
 use crate::syntax::{Node, Tree};
 use std::collections::HashMap;
@@ -103,7 +104,11 @@ pub struct Menus<'a> {
 
 impl<'a> Menus<'a> {
     /// Indexes the statements of an export.
-    pub fn read(tree: &'a Tree<'a>) -> Menus<'a> {
+    pub fn read(grammar: &Grammar, tree: &'a Tree<'a>) -> Menus<'a> {
+        let verbs: &[String] = match &grammar.file.syntax {
+            SyntaxTable::PathCommands(parameters) => &parameters.verbs,
+            _ => &[],
+        };
         let mut menus = Menus::default();
         let mut path = String::new();
         for section in tree.root().children().filter(|n| n.word_or_empty(0).starts_with('/')) {
@@ -120,7 +125,8 @@ impl<'a> Menus<'a> {
             if let Some(menu) = menus.by_path.get_mut(&path) {
                 menu.sections.push(section);
                 // Attributes without a verb stand directly below; they are no commands.
-                menu.items.extend(section.children().filter(|n| n.children().next().is_some() || n.len() != 2).map(|node| Item { node }));
+                let commands = section.children().filter(|n| verbs.iter().any(|v| v == n.word_or_empty(0)));
+                menu.items.extend(commands.map(|node| Item { node }));
             }
         }
         menus

@@ -206,7 +206,7 @@ fn seconds(word: &str) -> Option<i64> {
 }
 
 fn lower(input: &Input<'_>) -> Vec<Device> {
-    let menus = Menus::read(input.tree);
+    let menus = Menus::read(input.grammar, input.tree);
     let header = identity::header(input);
     let standing = identity::standing(input, &menus, &header);
     let mut export = Export {

@@ -88,17 +88,73 @@ fn logging(export: &Export<'_>) -> Logging {
         };
         targets.push(LogTarget { name, span: rule.span(), remote: true, cloud: false, live: on.and(&sends) });
     }
-    let on = export.absent("system logging.enabled", "logging", yes_no);
     let first = export.menus.items("/system logging").first().map(Item::span);
     let evidence = first.map_or_else(|| export.evidence(), Origin::Written);
+    let rules = rules(export);
+    let any = |events: &[&str]| {
+        let fits = |r: &&Rule<'_>| events.is_empty() || r.takes(events);
+        rules.iter().filter(fits).map(|r| r.live.clone()).reduce(|a, b| a.or(&b))
+    };
+    let none = || Fact::known(false, evidence.clone());
     Logging {
         span: first.or(export.head),
-        vpn_events: export.absent("system logging.vpn-events", "logging", yes_no),
-        admin_events: export.absent("system logging.login-events", "logging", yes_no),
+        vpn_events: any(&VPN_EVENTS).unwrap_or_else(none),
+        admin_events: any(&LOGIN_EVENTS).unwrap_or_else(none),
         per_rule: export.product("capability.per_rule_log", yes_no),
-        targets: List { items: targets, rest: export.gaps.get("logging").map_or_else(|| Rest::Complete(evidence), |w| Rest::MayHoldMore(w.clone())) },
-        on,
+        on: any(&[]).unwrap_or_else(none),
+        targets: List {
+            items: targets,
+            rest: export.gaps.get("logging").map_or_else(|| Rest::Complete(evidence), |w| Rest::MayHoldMore(w.clone())),
+        },
     }
+}
+
+/// Topics of the messages about administrators' logins, and about sessions of VPN users.
+const LOGIN_EVENTS: [&str; 3] = ["system", "info", "account"];
+const VPN_EVENTS: [&str; 8] = ["ppp", "info", "account", "l2tp", "pptp", "sstp", "ovpn", "ipsec"];
+
+/// A rule of `/system logging`: messages that have all its topics, and none it excludes, go to its action.
+struct Rule<'a> {
+    topics: Vec<&'a str>,
+    live: Fact<bool>,
+}
+
+impl Rule<'_> {
+    fn takes(&self, events: &[&str]) -> bool {
+        self.topics.iter().all(|t| match t.strip_prefix('!') {
+            Some(excluded) => !events.contains(&excluded),
+            None => events.contains(t),
+        })
+    }
+}
+
+/// The factory's rules as later lines changed them, and the added ones.
+fn rules<'a>(export: &'a Export<'_>) -> Vec<Rule<'a>> {
+    let live = || export.absent("system logging.enabled", "logging", yes_no);
+    let mut rules: Vec<Rule<'a>> =
+        export.grammar.names("log_topics").iter().map(|t| Rule { topics: vec![t.as_str()], live: live() }).collect();
+    for item in export.menus.items("/system logging") {
+        let topics = item.text("topics").map(|v| v.parts().collect::<Vec<_>>());
+        if item.verb() == "add" {
+            rules.push(Rule { topics: topics.unwrap_or_default(), live: export.enabled(item, "system logging") });
+            continue;
+        }
+        let all = item.targets().next().is_none();
+        let numbers: Vec<usize> =
+            item.targets().flat_map(|t| t.split(',')).filter_map(|t| t.trim_start_matches('*').parse().ok()).collect();
+        for (_, rule) in rules.iter_mut().enumerate().filter(|(n, _)| all || numbers.contains(n)) {
+            match (item.verb(), item.text("disabled")) {
+                ("disable" | "remove", _) => rule.live = Fact::written(false, item.span()),
+                ("enable", _) => rule.live = Fact::written(true, item.span()),
+                ("set", Some(value)) => rule.live = super::yes(&value).negate(),
+                _ => {}
+            }
+            if let Some(topics) = &topics {
+                rule.topics = topics.clone();
+            }
+        }
+    }
+    rules
 }
 
 fn clock(export: &Export<'_>) -> Vec<TimeSource> {
