@@ -52,7 +52,7 @@ set authentication=pap,chap,mschap1,mschap2 certificate=none enabled=no port=443
 /ip address
 add address=192.168.30.1/24 disabled=no interface=bridge network=192.168.30.0
 /ip cloud
-set ddns-enabled=no ddns-update-interval=none update-time=yes
+set back-to-home-vpn=revoked-and-disabled ddns-enabled=no ddns-update-interval=none update-time=yes
 /ip dhcp-client
 add add-default-route=yes default-route-distance=1 dhcp-options=hostname,clientid \
     disabled=no interface=ether1 use-peer-dns=yes use-peer-ntp=yes

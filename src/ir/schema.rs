@@ -80,6 +80,7 @@ pub const SERVICES: &[&str] = &[
     "telnet",
     "snmp",
     "api",
+    "api_tls",
     "netconf",
     "ftp",
     "tftp",

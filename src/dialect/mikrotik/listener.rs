@@ -70,7 +70,7 @@ const SERVICES: [(&str, &str, bool); 8] = [
     ("www-ssl", "https", false),
     ("api", "api", true),
     ("winbox", "vendor_management", false),
-    ("api-ssl", "api", false),
+    ("api-ssl", "api_tls", false),
 ];
 
 /// The last value of each attribute of each service, and what switches it.

@@ -179,6 +179,12 @@ fn clock(export: &Export<'_>) -> Vec<TimeSource> {
             });
         }
     }
+    for item in export.menus.items("/ip cloud") {
+        // Switched on, it lets users in through the vendor's relay; nothing here reads that.
+        for (node, _) in item.attributes().filter(|(_, v)| v.key == "back-to-home-vpn" && v.text.ends_with("disabled")) {
+            node.read();
+        }
+    }
     // A client without servers may take them from DHCP.
     if let Some(value) = export.menus.setting("/system ntp client", "enabled").filter(|_| out.is_empty() && on.value.is_true()) {
         let why = Why::at(WhyCode::RuntimeContent, "NTP", vec![value.span]);
