@@ -17,6 +17,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Deeper jumps than anybody writes.
 const DEPTH: usize = 12;
+/// Translations that rows may name, all rows together; beyond it such a row is a condition nobody models.
+const NAMED: u64 = 1_000_000;
 /// Rows that jumps may multiply a filter to.
 const ROWS: usize = 50_000;
 
@@ -103,7 +105,8 @@ fn table(
 ) {
     let Some(first) = chains.get(chain).and_then(|rows| rows.first()) else { return };
     let head = export.menus.head(path).unwrap_or(first.span());
-    let mut walk = Walk { export, chains, v6, to_box: hook == Hook::Local, translations: device.nat.rules.len() as u32, rules: Vec::new() };
+    let mut walk =
+        Walk { export, chains, v6, to_box: hook == Hook::Local, translations: device.nat.rules.len() as u32, named: 0, rules: Vec::new() };
     walk.chain(chain, None, 0);
     let family = if v6 { "ipv6 " } else { "" };
     let raw = if hook == Hook::Inbound { "raw " } else { "" };
@@ -134,6 +137,8 @@ struct Walk<'w, 'e, 'a> {
     v6: bool,
     to_box: bool,
     translations: u32,
+    /// Translations that rows name by now, all rows together.
+    named: u64,
     rules: Vec<Rule>,
 }
 
@@ -208,11 +213,15 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    fn rule(&self, item: &Item<'_>, label: String, mut c: Conditions, verdict: Fact<Verdict>, live: Live) -> Rule {
+    fn rule(&mut self, item: &Item<'_>, label: String, mut c: Conditions, verdict: Fact<Verdict>, live: Live) -> Rule {
         let mut nat = NatMatch { via: Vec::new(), plain_sees_translated: Fact::written(c.translated != Translated::Never, item.span()) };
         if c.translated == Translated::Only {
-            nat.via = (0..self.translations).map(NatIx).collect();
-            if !matches!(c.dst.get(), Some(AddrExpr::Any)) {
+            self.named += u64::from(self.translations);
+            let all = self.named <= NAMED;
+            if all {
+                nat.via = (0..self.translations).map(NatIx).collect();
+            }
+            if !all || !matches!(c.dst.get(), Some(AddrExpr::Any)) {
                 c.guards.push(Guard::Unmodelled(item.span(), "connection-nat-state".to_owned()));
             }
             c.dst = Fact { value: crate::ir::fact::Val::Known(AddrExpr::Nothing), origin: c.dst.origin.clone() };

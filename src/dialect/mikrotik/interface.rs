@@ -5,11 +5,11 @@
 //! interface speak of the peers' virtual interfaces as well.
 
 use super::menus::{Item, Value};
-use super::{Export, address, ipsec, remote, sides};
+use super::{Export, addressing, groups, ipsec, remote, sides};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::IfMatch;
-use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, InterfaceKind, IpNet};
+use crate::ir::interface::{Interface, InterfaceIx, InterfaceKind};
 use crate::source::Span;
 use std::collections::{BTreeSet, HashMap};
 
@@ -47,17 +47,17 @@ const MENUS: [(&str, InterfaceKind); 30] = [
     ("wifi", InterfaceKind::Physical),
 ];
 
-/// Deeper inclusion of lists than anybody writes.
-const DEPTH: usize = 16;
-
 /// All interfaces, and the lists of them.
 #[derive(Default)]
 pub struct Interfaces {
     pub list: Vec<Interface>,
     by_name: HashMap<String, u32>,
-    lists: HashMap<String, BTreeSet<u32>>,
+    /// Members of the interface lists.
+    pub lists: HashMap<String, BTreeSet<u32>>,
     /// Interfaces that only rows of other topics name.
     pub mentioned: BTreeSet<u32>,
+    /// Tunnels that speak PPP.
+    ppp_clients: BTreeSet<u32>,
     /// Interfaces that carry no IPv4.
     ipv6_only: BTreeSet<u32>,
     /// Virtual interfaces of IPsec peers.
@@ -74,7 +74,7 @@ impl Interfaces {
 
     /// The interface of that name, made if nothing defines it. Numbers of deleted rows (`*4`) are no names.
     pub fn ensure(&mut self, name: &str, span: Span, kind: InterfaceKind) -> Option<usize> {
-        if name.is_empty() || name.starts_with('*') || matches!(name, "all" | "none") {
+        if name.is_empty() || name.starts_with('*') || matches!(name, "all" | "none") || name.starts_with("all-") {
             return None;
         }
         if let Some(ix) = self.by_name.get(name) {
@@ -111,6 +111,10 @@ impl Interfaces {
         set
     }
 
+    fn of_kind(&self, kinds: &[InterfaceKind]) -> BTreeSet<u32> {
+        (0..).zip(&self.list).filter(|(_, i)| kinds.contains(&i.kind)).map(|(ix, _)| ix).collect()
+    }
+
     /// The interfaces a list holds.
     pub fn of_list(&self, name: &str) -> Option<BTreeSet<u32>> {
         let virtual_one = |i: &Interface| i.kind == InterfaceKind::RemoteAccess;
@@ -145,6 +149,13 @@ impl Interfaces {
         let (value, negated) = value.negated();
         match value.text {
             "all" if !negated => IfMatch::Any,
+            "all-ethernet" => self.matched(self.of_kind(&[InterfaceKind::Physical]), negated),
+            "all-vlan" => self.matched(self.of_kind(&[InterfaceKind::Vlan]), negated),
+            "all-ppp" => {
+                let mut set = self.of_kind(&[InterfaceKind::Ppp, InterfaceKind::RemoteAccess]);
+                set.extend(&self.ppp_clients);
+                self.matched(set, negated)
+            }
             name => match self.named(name) {
                 Some(ix) => self.matched(BTreeSet::from([ix.0]), negated),
                 None => IfMatch::Unknown(Why::at(WhyCode::Unresolved, name, vec![value.span])),
@@ -173,7 +184,7 @@ pub fn collect(export: &mut Export<'_>) {
     }
     bridge_ports(export, &mut all);
     mentioned(export, &mut all);
-    addresses(export, &mut all);
+    addressing::fill(export, &mut all);
     let servers = remote::server_interfaces(export);
     for (name, span, _) in &servers {
         all.ensure(name, *span, InterfaceKind::RemoteAccess);
@@ -184,7 +195,7 @@ pub fn collect(export: &mut Export<'_>) {
             all.over_ipsec.insert(ix as u32);
         }
     }
-    lists(export, &mut all, &servers);
+    groups::collect(export, &mut all, &servers);
     sides::sign(export, &mut all);
     pass_signs_to_ports(&mut all);
     export.interfaces = all;
@@ -201,10 +212,13 @@ fn defined(export: &Export<'_>, all: &mut Interfaces) {
     for (menu, kind) in MENUS {
         for item in export.menus.items(&format!("/interface {menu}")) {
             let name = item.text("name").map(|v| v.text).or_else(|| item.condition("default-name")).or_else(|| item.targets().next());
-            let Some(name) = name.filter(|n| !n.contains('=') && !(item.verb() == "set" && n.bytes().all(|b| b.is_ascii_digit()))) else {
+            let Some(name) = name.filter(|n| !(n.contains('=') || item.verb() == "set" && n.bytes().all(|b| b.is_ascii_digit()))) else {
                 continue;
             };
             let Some(ix) = all.ensure(name, item.span(), kind) else { continue };
+            if menu.ends_with("-client") && kind == InterfaceKind::Tunnel {
+                all.ppp_clients.insert(ix as u32);
+            }
             if menu == "6to4" {
                 all.ipv6_only.insert(ix as u32);
             }
@@ -229,7 +243,8 @@ fn describe(export: &Export<'_>, all: &mut Interfaces, ix: usize, item: &Item<'_
     interface.up = export_enabled(export, item, menu);
 }
 
-fn export_enabled(export: &Export<'_>, item: &Item<'_>, menu: &str) -> Fact<bool> {
+/// Whether a row is switched on, by its menu's own default or that of all rows.
+pub fn export_enabled(export: &Export<'_>, item: &Item<'_>, menu: &str) -> Fact<bool> {
     match item.text("disabled") {
         Some(value) => super::yes(&value).negate(),
         None => {
@@ -237,83 +252,6 @@ fn export_enabled(export: &Export<'_>, item: &Item<'_>, menu: &str) -> Fact<bool
             let known = export.grammar.file.defaults.iter().any(|d| d.key == key);
             export.default_at(if known { &key } else { "row.disabled" }, item.span(), super::yes_no).negate()
         }
-    }
-}
-
-fn addresses(export: &Export<'_>, all: &mut Interfaces) {
-    let mut with_v6: HashMap<usize, Span> = HashMap::new();
-    for (path, v6) in [("/ip address", false), ("/ipv6 address", true)] {
-        for row in export.menus.rows(path) {
-            let Some(ix) = row.text("interface").and_then(|v| all.ensure(v.text, row.span(), InterfaceKind::Physical)) else { continue };
-            if export_enabled(export, row, path.trim_start_matches('/')).value.is_false() {
-                continue;
-            }
-            let net = match (row.text("address"), row.text("from-pool")) {
-                // An IPv6 address without a length has the factory's.
-                (Some(value), None) if v6 && !value.text.contains('/') => {
-                    let length = export.default_at("ipv6 address.prefix-length", value.span, |w| w.parse::<u8>().ok());
-                    match address::net(value.text) {
-                        Some(net) => Fact {
-                            value: length.map(|l| IpNet::new(net.addr, *l)).value,
-                            origin: Origin::all([Origin::Written(value.span), length.origin.clone()]),
-                        },
-                        None => Fact::unknown(Why::at(WhyCode::Ambiguous, "address", vec![value.span])),
-                    }
-                }
-                (Some(value), None) => address::net(value.text).map_or_else(
-                    || Fact::unknown(Why::at(WhyCode::Ambiguous, "address", vec![value.span])),
-                    |n| Fact::written(n, value.span),
-                ),
-                (_, pool) => {
-                    let at = pool.map_or(row.span(), |v| v.span);
-                    Fact::unknown(Why::at(WhyCode::RuntimeContent, "from-pool", vec![at]))
-                }
-            };
-            all.list[ix].addresses.push(Address { net, how: AddressHow::Static, v6 });
-            if v6 {
-                with_v6.entry(ix).or_insert(row.span());
-            }
-        }
-    }
-    for (path, v6) in [("/ip dhcp-client", false), ("/ipv6 dhcp-client", true)] {
-        for row in export.menus.rows(path) {
-            let Some(ix) = row.text("interface").and_then(|v| all.ensure(v.text, row.span(), InterfaceKind::Physical)) else { continue };
-            if export_enabled(export, row, path.trim_start_matches('/')).value.is_false() {
-                continue;
-            }
-            let why = Why::at(WhyCode::RuntimeContent, "DHCP", vec![row.span()]);
-            all.list[ix].addresses.push(Address { net: Fact::unknown(why), how: AddressHow::Dhcp, v6 });
-            if v6 {
-                with_v6.entry(ix).or_insert(row.span());
-            }
-        }
-    }
-    for interface in all.list.iter_mut().filter(|i| i.kind == InterfaceKind::Ppp) {
-        let why = Why::at(WhyCode::RuntimeContent, "PPP", vec![interface.span]);
-        interface.addresses.push(Address { net: Fact::unknown(why), how: AddressHow::Ppp, v6: false });
-    }
-    if export.gaps.contains_key("interfaces") {
-        // Without the lines about addresses an interface may have any.
-        let members: BTreeSet<u32> = all.list.iter().flat_map(|i| i.members.iter().map(|m| m.0)).collect();
-        for (ix, interface) in (0..).zip(&mut all.list) {
-            let link = !matches!(interface.kind, InterfaceKind::Tunnel | InterfaceKind::RemoteAccess);
-            if link && interface.addresses.is_empty() && !members.contains(&ix) {
-                let why = Why::at(WhyCode::NotExported, "/ip address", vec![interface.span]);
-                interface.addresses.push(Address { net: Fact::unknown(why), how: AddressHow::Static, v6: false });
-            }
-        }
-    }
-    let off = export.switch("/ipv6 settings", "disable-ipv6", "interfaces");
-    let hears = export.switch("/ipv6 settings", "accept-router-advertisements", "interfaces");
-    for (ix, interface) in all.list.iter_mut().enumerate() {
-        interface.ipv6 = match with_v6.get(&ix) {
-            Some(span) if export.menus.setting("/ipv6 settings", "disable-ipv6").is_none() => Fact::written(true, *span),
-            Some(span) => off.negate().and(&Fact::written(true, *span)),
-            None if export.gaps.contains_key("interfaces") => Fact::unknown(Why::at(WhyCode::NotExported, "IPv6", vec![interface.span])),
-            // A link-local address is all it has: nothing from beyond the link gets there.
-            None if hears.value.is_true() => off.negate().and(&hears),
-            None => Fact::known(false, Origin::inferred("infer.no_global_ipv6", [Origin::Written(interface.span)])),
-        };
     }
 }
 
@@ -357,67 +295,6 @@ fn mentioned(export: &Export<'_>, all: &mut Interfaces) {
     }
 }
 
-/// Included lists, less the excluded ones, and then the members that rows name.
-fn lists(export: &Export<'_>, all: &mut Interfaces, servers: &[(String, Span, Option<String>)]) {
-    let mut rows: HashMap<String, (Vec<String>, Vec<String>)> = HashMap::new();
-    let mut members: HashMap<String, BTreeSet<u32>> = HashMap::new();
-    for item in export.menus.items("/interface list") {
-        let Some(name) = item.text("name").map(|v| v.text).or_else(|| item.condition("name")) else { continue };
-        let of = |key: &str| item.text(key).map(|v| v.parts().map(str::to_owned).collect()).unwrap_or_default();
-        let _ = item.get("include").or(item.get("exclude")).or(item.get("comment"));
-        rows.insert(name.to_owned(), (of("include"), of("exclude")));
-    }
-    for row in export.menus.rows("/interface list member") {
-        let (Some(list), Some(interface)) = (row.text("list"), row.text("interface")) else { continue };
-        if export_enabled(export, row, "interface list member").value.is_false() {
-            continue;
-        }
-        let Some(ix) = all.named(interface.text) else { continue };
-        members.entry(list.text.to_owned()).or_default().insert(ix.0);
-    }
-    for (name, _, list) in servers {
-        if let (Some(ix), Some(list)) = (all.named(name), list) {
-            members.entry(list.clone()).or_default().insert(ix.0);
-        }
-    }
-    for name in members.keys() {
-        rows.entry(name.clone()).or_default();
-    }
-    let names: Vec<String> = rows.keys().cloned().collect();
-    let mut budget = 100_000;
-    for name in names {
-        let set = list_of(all, &rows, &members, &name, 0, &mut budget);
-        all.lists.insert(name, set);
-    }
-}
-
-type ListRows = HashMap<String, (Vec<String>, Vec<String>)>;
-
-fn list_of(
-    all: &Interfaces,
-    rows: &ListRows,
-    members: &HashMap<String, BTreeSet<u32>>,
-    name: &str,
-    depth: usize,
-    budget: &mut u32,
-) -> BTreeSet<u32> {
-    let mut set = BTreeSet::new();
-    *budget = budget.saturating_sub(1);
-    if depth < DEPTH && *budget > 0 {
-        let Some((include, exclude)) = rows.get(name) else { return all.of_list(name).unwrap_or_default() };
-        for part in include {
-            set.extend(list_of(all, rows, members, part, depth + 1, budget));
-        }
-        for part in exclude {
-            for ix in list_of(all, rows, members, part, depth + 1, budget) {
-                set.remove(&ix);
-            }
-        }
-    }
-    set.extend(members.get(name).into_iter().flatten());
-    set
-}
-
 /// A port of a bridge or bundle lies where the whole lies.
 fn pass_signs_to_ports(all: &mut Interfaces) {
     for ix in 0..all.list.len() {
@@ -436,29 +313,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
     for (ix, origin) in sides::translated_out(export) {
         device.nat.source_nat_on.push((ix, origin));
     }
-    device.routed = routed(export);
-}
-
-/// Networks that static routes lead to, default routes left out.
-fn routed(export: &Export<'_>) -> Vec<(InterfaceIx, IpNet)> {
-    let mut out = Vec::new();
-    for path in ["/ip route", "/ipv6 route"] {
-        for row in export.menus.rows(path) {
-            let net = row.text("dst-address").and_then(|v| address::net(v.text)).filter(|n| n.prefix > 0);
-            let (Some(net), Some(gateway)) = (net, row.text("gateway")) else { continue };
-            if row.get("disabled").is_some_and(|v| v.text == "yes") {
-                continue;
-            }
-            for part in gateway.parts() {
-                let (address, interface) = part.split_once('%').map_or((part, part), |(a, i)| (a, i));
-                let by_address = || address.parse().ok().and_then(|a| holding(&export.interfaces, a));
-                if let Some(ix) = export.interfaces.named(interface).or_else(by_address) {
-                    out.push((ix, net));
-                }
-            }
-        }
-    }
-    out
+    device.routed = addressing::routed(export);
 }
 
 /// Outside interfaces.

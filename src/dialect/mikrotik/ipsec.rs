@@ -4,10 +4,10 @@
 //! nothing. Releases before 6.44 write into the peer what is an identity or a profile later.
 
 use super::menus::Item;
-use super::{Export, address, interface, secret};
+use super::{Export, address, interface, proposal, secret};
 use crate::ir::Device;
 use crate::ir::account::{Direction, SecretUse};
-use crate::ir::fact::{Fact, List, Origin, Val, Why, WhyCode};
+use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Opaque, OpaqueKind};
 use crate::ir::listener::ListenerIx;
 use crate::ir::live::{LinkKind, Live};
@@ -16,6 +16,7 @@ use crate::ir::tunnel::{
     AuthPath, Crypto, Factor, FactorKind, Keeper, KeeperForce, Peer as FarEnd, RemoteAccess, Starts, Tunnel, TunnelAuth, TunnelRole,
 };
 use crate::source::Span;
+use std::collections::HashMap;
 
 /// A peer with its identities.
 pub struct Peer<'a> {
@@ -28,36 +29,60 @@ pub struct Peer<'a> {
     templates: Vec<Item<'a>>,
 }
 
+/// Rows by the peer or group they belong to.
+#[derive(Default)]
+struct Rows<'a> {
+    identities: HashMap<&'a str, Vec<Item<'a>>>,
+    policies: HashMap<&'a str, Vec<Item<'a>>>,
+    /// Policies of older releases, by the address of the far end.
+    by_address: HashMap<&'a str, Vec<Item<'a>>>,
+    templates: HashMap<&'a str, Vec<Item<'a>>>,
+}
+
+fn rows<'a>(export: &Export<'a>) -> Rows<'a> {
+    let mut rows = Rows::default();
+    for item in export.menus.rows("/ip ipsec identity") {
+        if let Some(peer) = item.text("peer") {
+            rows.identities.entry(peer.text).or_default().push(*item);
+        }
+    }
+    for item in export.menus.items("/ip ipsec policy") {
+        let factory = item.verb() == "set" && (item.is_default_row() || item.targets().any(|t| matches!(t, "0" | "*0" | "*FFFFFF")));
+        if factory || item.text("template").is_some_and(|v| v.text == "yes") {
+            rows.templates.entry(item.text("group").map_or("default", |v| v.text)).or_default().push(*item);
+        } else if item.verb() == "add" {
+            match (item.text("peer"), item.text("sa-dst-address")) {
+                (Some(peer), _) => rows.policies.entry(peer.text).or_default().push(*item),
+                (None, Some(far)) => rows.by_address.entry(far.text).or_default().push(*item),
+                _ => {}
+            }
+        }
+    }
+    rows
+}
+
 /// All peers.
 pub fn peers<'a>(export: &Export<'a>) -> Vec<Peer<'a>> {
+    let rows = rows(export);
     let mut out = Vec::new();
     for item in export.menus.rows("/ip ipsec peer") {
-        let name = item.text("name").or(item.text("address")).map_or("peer", |v| v.text).to_owned();
-        let of_peer = |i: &&Item<'a>| i.text("peer").is_some_and(|v| v.text == name);
-        let mut identities: Vec<Item<'a>> = export.menus.rows("/ip ipsec identity").filter(of_peer).copied().collect();
+        let name = item.text("name").or(item.text("address")).map_or("peer", |v| v.text);
+        let mut identities = rows.identities.get(name).cloned().unwrap_or_default();
         if identities.is_empty()
             && (item.text("secret").is_some() || item.text("auth-method").is_some() || item.text("generate-policy").is_some())
         {
             identities.push(*item);
         }
         let host = item.text("address").map(|v| v.text.trim_end_matches("/32"));
-        let policies: Vec<Item<'a>> = export
-            .menus
-            .rows("/ip ipsec policy")
-            .filter(|p| p.text("template").is_none_or(|v| v.text != "yes"))
-            .filter(|p| of_peer(p) || p.text("peer").is_none() && host.is_some() && p.text("sa-dst-address").map(|v| v.text) == host)
-            .copied()
-            .collect();
+        let mut policies = rows.policies.get(name).cloned().unwrap_or_default();
+        policies.extend(host.and_then(|h| rows.by_address.get(h)).into_iter().flatten());
         // Policies are made from the templates of a group.
         let generating = identities.iter().find(|i| i.text("generate-policy").is_some_and(|v| v.text != "no"));
         let group = generating.map(|i| i.text("policy-template-group").map_or("default", |v| v.text));
-        let is_template = |p: &&Item<'a>| {
-            let own = p.text("group").map_or("default", |v| v.text);
-            let factory = p.verb() == "set" && (p.is_default_row() || p.targets().any(|t| matches!(t, "0" | "*0" | "*FFFFFF")));
-            group == Some(own) && (factory || p.text("template").is_some_and(|v| v.text == "yes"))
-        };
-        let templates: Vec<Item<'a>> = export.menus.items("/ip ipsec policy").iter().filter(is_template).copied().collect();
-        let mut peer = Peer { item: *item, name, users: false, identities, policies, templates };
+        // Nobody has more than a few in a group.
+        let mut templates = group.and_then(|g| rows.templates.get(g)).cloned().unwrap_or_default();
+        templates.truncate(16);
+        let mut peer = Peer { item: *item, name: name.to_owned(), users: false, identities, policies, templates };
         let by_name = |i: &Item<'_>| {
             let method = i.text("auth-method").map_or("", |v| v.text);
             method.starts_with("eap") || method.contains("xauth") || method.contains("hybrid") || i.text("mode-config").is_some()
@@ -135,7 +160,13 @@ impl Peer<'_> {
             self.policies.iter().chain(&self.templates).map(|p| p.text("proposal").map_or("default", |v| v.text)).collect();
         proposals.sort_unstable();
         proposals.dedup();
-        crypto(export, Some(&self.item), profile, if proposals.is_empty() { vec!["default"] } else { proposals }, self.item.span())
+        proposal::crypto(
+            export,
+            Some(&self.item),
+            profile,
+            if proposals.is_empty() { vec!["default"] } else { proposals },
+            self.item.span(),
+        )
     }
 }
 
@@ -155,98 +186,6 @@ pub fn l2tp_offers(export: &Export<'_>) -> Vec<(Fact<bool>, Span)> {
         }
     }
     out
-}
-
-/// Algorithms of the factory's profile and proposal, which functions with an IPsec secret of their own use.
-pub fn default_crypto(export: &Export<'_>, at: Span) -> Crypto {
-    crypto(export, None, "default", vec!["default"], at)
-}
-
-fn row<'e, 'a>(export: &'e Export<'a>, path: &str, name: &str) -> Option<&'e Item<'a>> {
-    let is = |i: &&Item<'a>| {
-        let named = i.text("name").is_some_and(|v| v.text == name) || i.targets().any(|t| t == name);
-        let factory = name == "default" && i.verb() == "set" && (i.is_default_row() || i.targets().any(|t| matches!(t, "0" | "*0" | "*1")));
-        named || factory
-    };
-    export.menus.items(path).iter().filter(is).next_back()
-}
-
-fn crypto(export: &Export<'_>, peer: Option<&Item<'_>>, profile: &str, proposals: Vec<&str>, at: Span) -> Crypto {
-    let profile_row = row(export, "/ip ipsec profile", profile).or_else(|| row(export, "/ip ipsec peer profile", profile));
-    let value = |holders: &[Option<&Item<'_>>], keys: &[&str], default: &str| -> Fact<String> {
-        let found = holders.iter().flatten().find_map(|i| keys.iter().find_map(|k| i.text(k)));
-        match found {
-            Some(v) => Fact::written(v.text.to_owned(), v.span),
-            None => export.default_at(default, holders.iter().flatten().next_back().map_or(at, |i| i.span()), |w| Some(w.to_owned())),
-        }
-    };
-    let ike = [peer, profile_row];
-    let mut facts = vec![
-        value(&ike, &["enc-algorithm"], "ip ipsec profile.enc-algorithm").map(|v| weak_ciphers(v)),
-        value(&ike, &["hash-algorithm"], "ip ipsec profile.hash-algorithm").map(|v| weak_hashes(v)),
-        value(&ike, &["dh-group"], "ip ipsec profile.dh-group").map(|v| weak_groups(v)),
-    ];
-    let mut pfs: Option<Fact<bool>> = None;
-    for name in proposals {
-        let rows = [row(export, "/ip ipsec proposal", name)];
-        let ciphers = value(&rows, &["enc-algorithms"], "ip ipsec proposal.enc-algorithms");
-        // Combined modes do without a hash.
-        let combined = ciphers.get().is_some_and(|c| c.split(',').all(|c| c.contains("gcm") || c.contains("chacha")));
-        if !combined {
-            facts.push(value(&rows, &["auth-algorithms"], "ip ipsec proposal.auth-algorithms").map(|v| weak_hashes(v)));
-        }
-        facts.push(ciphers.map(|v| weak_ciphers(v)));
-        let group = value(&rows, &["pfs-group"], "ip ipsec proposal.pfs-group");
-        facts.push(group.map(|v| weak_groups(v)));
-        let on = group.map(|g| g != "none");
-        pfs = Some(pfs.map_or_else(|| on.clone(), |p| p.and(&on)));
-    }
-    let unknown = facts.iter().find_map(|f| f.value.why().cloned());
-    // What rests on a weak algorithm rests on the lines that offer one.
-    let deciding: Vec<Origin> = facts.iter().filter(|f| f.get().is_none_or(|w| !w.is_empty())).map(|f| f.origin.clone()).collect();
-    let origin = Origin::all(if deciding.is_empty() { facts.iter().map(|f| f.origin.clone()).collect() } else { deciding });
-    let mut words: Vec<&'static str> = facts.iter().filter_map(|f| f.get()).flatten().copied().collect();
-    words.sort_unstable();
-    words.dedup();
-    let value = match unknown {
-        Some(why) => Val::Unknown(why),
-        None => Val::Known(words),
-    };
-    Crypto { offered: Fact { value, origin }, accepted: None, pfs: pfs.unwrap_or_else(|| Fact::written(true, at)) }
-}
-
-fn weak_ciphers(list: &str) -> Vec<&'static str> {
-    list.split(',')
-        .filter_map(|c| match c {
-            "des" => Some("des"),
-            "3des" => Some("3des"),
-            "blowfish" => Some("bf"),
-            "null" => Some("null"),
-            _ => None,
-        })
-        .collect()
-}
-
-fn weak_hashes(list: &str) -> Vec<&'static str> {
-    list.split(',')
-        .filter_map(|c| match c {
-            "md5" => Some("md5"),
-            "sha1" => Some("sha1_integ"),
-            "null" => Some("null"),
-            _ => None,
-        })
-        .collect()
-}
-
-fn weak_groups(list: &str) -> Vec<&'static str> {
-    list.split(',')
-        .filter_map(|c| match c {
-            "modp768" => Some("dh1"),
-            "modp1024" => Some("dh2"),
-            "modp1536" => Some("dh5"),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Fills tunnels and remote access over IKE.

@@ -81,7 +81,7 @@ pub fn fill(export: &mut Export<'_>, device: &mut Device) {
         *counts.entry((*v6, name.clone())).or_default() += 1;
     }
     for (v6, name, span) in &used {
-        if !content.contains_key(&(*v6, name.clone())) && !filled.contains_key(name) && scripts.iter().any(|s| s.contains(name.as_str())) {
+        if !content.contains_key(&(*v6, name.clone())) && !filled.contains_key(name) && scripts.may_name(name) {
             filled.insert(name.clone(), *span);
         }
     }
@@ -107,7 +107,7 @@ pub fn fill(export: &mut Export<'_>, device: &mut Device) {
         let origin = one.span.or_else(|| filled.get(&name).copied()).map_or_else(|| export.evidence(), Origin::Written);
         if let Some(span) = one.span {
             let count = counts.get(&(v6, name.clone())).copied().unwrap_or(0);
-            let uses = count + u32::from(scripts.iter().any(|s| s.contains(name.as_str())));
+            let uses = count + u32::from(scripts.may_name(&name));
             device.definitions.items.push(Definition { kind: "address", name: name.clone(), span, builtin: false, uses });
         }
         device.addr_objects.push(AddrObject { name: name.clone(), value: Fact::known(address::union(one.parts), origin), span: one.span });
@@ -144,13 +144,29 @@ fn uses(export: &Export<'_>) -> Vec<(bool, String, Span)> {
     out
 }
 
-/// Texts of scripts: whatever they do is not read, but a list they name may be filled by them.
-fn scripts<'a>(export: &Export<'a>) -> Vec<&'a str> {
-    let mut out = Vec::new();
+/// Words of the scripts that touch address lists. What the scripts do is not read, but a list they name may be filled by them.
+struct Scripts<'a> {
+    words: HashSet<&'a str>,
+}
+
+/// Parts of a text that may be names, or pieces of names.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).filter(|w| !w.is_empty())
+}
+
+impl Scripts<'_> {
+    fn may_name(&self, list: &str) -> bool {
+        words(list).next().is_some() && words(list).all(|w| self.words.contains(w))
+    }
+}
+
+fn scripts<'a>(export: &Export<'a>) -> Scripts<'a> {
+    let mut found = HashSet::new();
     for (path, key) in [("/system script", "source"), ("/system scheduler", "on-event")] {
         for item in export.menus.unmarked(path) {
-            out.extend(item.attributes().filter(|(_, v)| v.key == key && v.text.contains("address-list")).map(|(_, v)| v.text));
+            let texts = item.attributes().filter(|(_, v)| v.key == key && v.text.contains("address-list"));
+            texts.for_each(|(_, v)| found.extend(words(v.text)));
         }
     }
-    out
+    Scripts { words: found }
 }

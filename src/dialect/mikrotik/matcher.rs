@@ -260,10 +260,7 @@ fn state(export: &Export<'_>, value: Value<'_>) -> Option<Guard> {
     if names("new") != negated {
         return None;
     }
-    let untracks =
-        |path: &str| export.menus.unmarked(path).iter().any(|i| i.attributes().any(|(_, v)| v.key == "action" && v.text == "notrack"));
-    let notrack = untracks("/ip firewall raw") || untracks("/ipv6 firewall raw");
-    Some(if notrack && names("untracked") != negated {
+    Some(if export.untracks && names("untracked") != negated {
         Guard::Unmodelled(value.span, "untracked".to_owned())
     } else {
         Guard::Established(value.span)

@@ -159,6 +159,27 @@ impl<'a> Menus<'a> {
         &menu.items
     }
 
+    /// The last command about each named row of some menus. The factory's rows go by number, by condition or by name.
+    pub fn named(&self, paths: &[&'static str]) -> HashMap<(&'static str, &'a str), Item<'a>> {
+        let mut out = HashMap::new();
+        for path in paths {
+            for item in self.items(path) {
+                let factory = |t: &str| match t {
+                    "0" | "*0" | "*1" => Some("default"),
+                    "*FFFFFFFE" => Some("default-encryption"),
+                    _ => None,
+                };
+                let mut names: Vec<&'a str> = item.text("name").map(|v| v.text).into_iter().chain(item.condition("name")).collect();
+                if item.verb() == "set" {
+                    names.extend(item.targets().filter(|t| !t.contains('=')).map(|t| factory(t).unwrap_or(t)));
+                    names.extend(item.is_default_row().then_some("default"));
+                }
+                out.extend(names.into_iter().map(|name| ((*path, name), *item)));
+            }
+        }
+        out
+    }
+
     /// The rows a menu adds.
     pub fn rows(&self, path: &str) -> impl Iterator<Item = &Item<'a>> {
         self.items(path).iter().filter(|i| i.verb() == "add")
@@ -171,11 +192,11 @@ impl<'a> Menus<'a> {
 
     /// A value of a menu without rows: the last `set` that gives it. An empty value is none.
     pub fn setting(&self, path: &str, key: &str) -> Option<Value<'a>> {
-        self.items(path)
-            .iter()
-            .filter(|i| i.verb() == "set" && i.targets().next().is_none())
-            .filter_map(|i| i.get(key))
-            .last()
-            .filter(|v| !v.text.is_empty())
+        let mut last = None;
+        // Every line is read: one that a later line overrides is understood as well.
+        for item in self.items(path).iter().filter(|i| i.verb() == "set" && i.targets().next().is_none()) {
+            last = item.get(key).or(last);
+        }
+        last.filter(|v| !v.text.is_empty())
     }
 }

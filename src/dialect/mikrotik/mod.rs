@@ -6,7 +6,9 @@
 
 mod access;
 mod address;
+mod addressing;
 mod filter;
+mod groups;
 mod identity;
 mod interface;
 mod ipsec;
@@ -15,6 +17,7 @@ mod lists;
 mod matcher;
 mod menus;
 mod nat;
+mod proposal;
 mod remote;
 mod secret;
 mod sides;
@@ -70,6 +73,10 @@ struct Export<'a> {
     /// Whether the export shows secrets at all: one of them stands in it.
     shows_secrets: bool,
     protocols: HashMap<&'a str, u8>,
+    /// Rows that others name: profiles, proposals, pools.
+    named: HashMap<(&'static str, &'a str), Item<'a>>,
+    /// Whether rows of the raw table switch connection tracking off.
+    untracks: bool,
     interfaces: Interfaces,
     lists: AddressLists,
 }
@@ -132,6 +139,11 @@ impl<'a> Export<'a> {
             Some(why) => List::partial(items, why.clone()),
             None => List::complete(items, self.evidence()),
         }
+    }
+
+    /// The row of a menu that goes by a name.
+    fn row(&self, path: &'static str, name: &'a str) -> Option<&Item<'a>> {
+        self.named.get(&(path, name))
     }
 
     /// What the completeness of a list rests on.
@@ -209,7 +221,13 @@ fn lower(input: &Input<'_>) -> Vec<Device> {
     let menus = Menus::read(input.grammar, input.tree);
     let header = identity::header(input);
     let standing = identity::standing(input, &menus, &header);
+    let untracks = ["/ip firewall raw", "/ipv6 firewall raw"]
+        .iter()
+        .flat_map(|path| menus.unmarked(path))
+        .any(|i| i.attributes().any(|(_, v)| v.key == "action" && v.text == "notrack"));
+    let named = menus.named(&["/ip ipsec profile", "/ip ipsec peer profile", "/ip ipsec proposal", "/ppp profile", "/ip pool"]);
     let mut export = Export {
+        named,
         grammar: input.grammar,
         shows_secrets: secret::any_shown(&menus),
         menus,
@@ -219,6 +237,7 @@ fn lower(input: &Input<'_>) -> Vec<Device> {
         gaps: standing.gaps,
         head: standing.head,
         protocols: address::protocols(input.grammar),
+        untracks,
         interfaces: Interfaces::default(),
         lists: AddressLists::default(),
     };

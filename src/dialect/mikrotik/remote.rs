@@ -4,7 +4,7 @@
 //! still accepted, and only `required` refuses it.
 
 use super::menus::{Item, Value};
-use super::{Export, address, interface, ipsec, seconds, secret, yes_no};
+use super::{Export, address, interface, proposal, seconds, secret, yes_no};
 use crate::ir::Device;
 use crate::ir::account::{Account, AccountIx, AccountKind, Direction, Factory, LoginPolicy, Scope, SecretUse, Storage};
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
@@ -31,7 +31,7 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// A setting of the server; the last line that gives it counts.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.items.iter().filter_map(|i| i.get(key)).last().filter(|v| !v.text.is_empty())
+        self.items.iter().fold(None, |last, i| i.get(key).or(last)).filter(|v| !v.text.is_empty())
     }
 
     /// The port it listens on.
@@ -102,17 +102,9 @@ fn profile_of<'a>(server: &Server<'a>) -> &'a str {
     server.get("default-profile").map_or("default-encryption", |v| v.text)
 }
 
-/// The row of a profile. The factory's two rows are changed by number or by name.
-fn profile<'e, 'a>(export: &'e Export<'a>, name: &str) -> Option<&'e Item<'a>> {
-    let factory = match name {
-        "default" => "*0",
-        "default-encryption" => "*FFFFFFFE",
-        _ => "",
-    };
-    let items = export.menus.items("/ppp profile").iter();
-    items
-        .filter(|i| i.text("name").is_some_and(|v| v.text == name) || i.targets().any(|t| t == name || !factory.is_empty() && t == factory))
-        .next_back()
+/// The row of a profile.
+fn profile<'e, 'a>(export: &'e Export<'a>, name: &'a str) -> Option<&'e Item<'a>> {
+    export.row("/ppp profile", name)
 }
 
 /// Fills users, remote access, and what holds for their logins.
@@ -146,6 +138,9 @@ impl User<'_> {
 
 fn users<'a>(export: &Export<'a>, servers: &[Server<'a>], device: &mut Device) -> Vec<User<'a>> {
     let mut out = Vec::new();
+    // Servers for lines inside: nobody reaches them from beyond the link, but they give users a use.
+    let pppoe = export.menus.rows("/interface pppoe-server server");
+    let pppoe = pppoe.map(|s| export.enabled(s, "interface pppoe-server server")).reduce(|a, b| a.or(&b));
     for item in export.menus.rows("/ppp secret") {
         let Some(name) = item.text("name") else { continue };
         for key in [
@@ -164,7 +159,8 @@ fn users<'a>(export: &Export<'a>, servers: &[Server<'a>], device: &mut Device) -
         let enabled = export.enabled(item, "ppp secret");
         let account = AccountIx(device.accounts.items.len() as u32);
         let user = User { item: *item, name: name.text, account, empty: false, enabled: enabled.clone() };
-        let on = servers.iter().filter(|s| user.may_use(s.kind)).map(|s| s.on.clone()).reduce(|a, b| a.or(&b));
+        let here = pppoe.iter().filter(|_| user.may_use("pppoe")).cloned();
+        let on = servers.iter().filter(|s| user.may_use(s.kind)).map(|s| s.on.clone()).chain(here).reduce(|a, b| a.or(&b));
         let used = on.unwrap_or_else(|| Fact::known(false, Origin::inferred("infer.no_server_for_user", [Origin::Written(item.span())])));
         let live = Live::own(enabled).with(LinkKind::FeatureOn, used.clone());
         let found = secret::of(export, item, "password");
@@ -304,7 +300,7 @@ fn remote_access(export: &Export<'_>, server: &Server<'_>, users: &[User<'_>], d
             live: server.on.and(&radius),
         });
     }
-    let crypto = offered.then(|| ipsec::default_crypto(export, server.span));
+    let crypto = offered.then(|| proposal::default_crypto(export, server.span));
     let listeners =
         (0..).map(ListenerIx).zip(&device.listeners.items).filter(|(_, l)| services.contains(&l.service)).map(|(ix, _)| ix).collect();
     pools.extend(profile(export, profile_of(server)).and_then(|p| p.text("remote-address")));
@@ -335,8 +331,7 @@ fn pool(export: &Export<'_>, values: &[Value<'_>], at: Span) -> Fact<AddrExpr> {
         if let Some(set) = address::set(value.text) {
             parts.push(set);
         } else {
-            let row = export.menus.rows("/ip pool").find(|r| r.text("name").is_some_and(|v| v.text == value.text));
-            let Some(ranges) = row.and_then(|r| r.text("ranges")) else { continue };
+            let Some(ranges) = export.row("/ip pool", value.text).and_then(|r| r.text("ranges")) else { continue };
             parts.extend(ranges.parts().filter_map(address::set));
             origins.push(Origin::Written(ranges.span));
         }

@@ -137,6 +137,18 @@ fn lists_include_exclude_and_keep_their_own_members() {
 }
 
 #[test]
+fn words_for_all_interfaces_of_a_kind_are_no_names() {
+    let d = device(&whole(
+        "/interface pppoe-client\nadd disabled=no interface=ether3 name=line\n/interface l2tp-client\nadd connect-to=192.0.2.1 name=out user=x\n/ip firewall filter\nadd action=drop chain=input in-interface=all-ppp\nadd action=drop chain=input in-interface=!all-ethernet",
+    ));
+    assert!(d.interfaces.iter().all(|i| !i.name.starts_with("all")));
+    let rules = &filter(&d, "input").rules;
+    let covers = |n: usize, name: &str| rules[n].ingress.covers(ix(&d, name));
+    assert_eq!((covers(0, "line"), covers(0, "out"), covers(0, "ether1")), (Some(true), Some(true), Some(false)));
+    assert_eq!((covers(1, "line"), covers(1, "ether1")), (Some(true), Some(false)));
+}
+
+#[test]
 fn a_chain_ends_in_accept_by_a_documented_default() {
     let text = whole("/ip firewall filter\nadd action=drop chain=input in-interface=ether1 protocol=tcp dst-port=23");
     let d = device(&text);

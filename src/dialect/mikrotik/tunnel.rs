@@ -4,7 +4,7 @@
 //! demand. One that a list or route makes the line to the Internet is a carrier.
 
 use super::menus::Item;
-use super::{Export, address, interface, ipsec, secret, yes_no};
+use super::{Export, address, interface, proposal, secret, yes_no};
 use crate::ir::Device;
 use crate::ir::account::{Direction, SecretUse};
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
@@ -108,7 +108,7 @@ fn stateless(export: &Export<'_>, item: &Item<'_>, menu: &str, kind: &'static st
         Some(value) => (
             Fact::written(true, value.span),
             Fact::written(vec![TunnelAuth::GroupPsk], value.span),
-            Some(ipsec::default_crypto(export, at)),
+            Some(proposal::default_crypto(export, at)),
         ),
         // A policy may still encrypt what the tunnel carries; a hidden secret would not show either.
         None if export.shows_secrets || export.is_v6() => {
@@ -212,7 +212,7 @@ fn client(export: &Export<'_>, item: &Item<'_>, menu: &str, kind: &'static str, 
         auth: Fact::written(vec![TunnelAuth::Password], at),
         aggressive_psk: Fact::written(false, at),
         remote_nets,
-        crypto: ipsec.map(|_| ipsec::default_crypto(export, at)),
+        crypto: ipsec.map(|_| proposal::default_crypto(export, at)),
         psk,
         name,
     }

@@ -116,6 +116,15 @@ fn a_user_counts_where_its_service_says() {
 }
 
 #[test]
+fn a_pppoe_server_is_a_use_of_its_users_but_no_remote_access() {
+    let d = device(&older(
+        "/interface pppoe-server server\nadd disabled=no interface=lan\n/ppp secret\nadd name=flat-12 password=KANARI-1 service=pppoe",
+    ));
+    assert_eq!(on(&d.accounts.items[0].used), Some(true));
+    assert!(d.remote_access.items.is_empty());
+}
+
+#[test]
 fn a_secret_that_is_missing_is_empty_only_where_others_are_shown() {
     let hidden = device(&whole("/ppp secret\nadd name=a service=l2tp"));
     assert!(matches!(hidden.secrets.items[0].storage, Storage::Masked));
