@@ -37,7 +37,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
             }
             let local = item.text("dst-address-type").is_some_and(|v| v.text == "local");
             let orig_dst = if local { Fact::written(AddrExpr::SelfAddrs, item.span()) } else { conditions.dst.clone() };
-            let (to, to_port) = target(item, action);
+            let (to, to_port) = target(item, action, &orig_dst);
             let services = conditions.services.clone().unwrap_or_default();
             let kind = match (services.is_empty(), local || item.text("dst-address").is_some()) {
                 (false, _) => NatKind::PortForward,
@@ -63,13 +63,14 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
     }
 }
 
-fn target(item: &Item<'_>, action: &str) -> (Fact<AddrExpr>, Option<u16>) {
+fn target(item: &Item<'_>, action: &str, sent_to: &Fact<AddrExpr>) -> (Fact<AddrExpr>, Option<u16>) {
     let port = item.text("to-ports").and_then(|v| address::ports(v.text)).and_then(|p| p.first().map(|(first, _)| *first));
     let to = match item.text("to-addresses").or(item.text("to-address")) {
         _ if action == "redirect" => Fact::known(AddrExpr::SelfAddrs, Origin::Written(item.span())),
         Some(value) => address::set(value.text)
             .map_or_else(|| Fact::unknown(Why::at(WhyCode::Ambiguous, "to-addresses", vec![value.span])), |e| Fact::written(e, value.span)),
         // Only the port changes: the packet stays on its way to where it was sent.
+        None if item.text("dst-address").is_some() => sent_to.clone(),
         None => Fact::known(AddrExpr::SelfAddrs, Origin::inferred("infer.port_only", [Origin::Written(item.span())])),
     };
     (to, port)

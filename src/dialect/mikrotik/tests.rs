@@ -220,6 +220,16 @@ fn rows_that_are_not_dstnat_spare_translated_packets() {
 }
 
 #[test]
+fn a_port_alone_is_translated_on_the_way_to_the_same_address() {
+    let to = |row: &str| {
+        let d = device(&whole(&format!("/ip firewall nat\nadd action=dst-nat chain=dstnat dst-port=80 protocol=tcp to-ports=3052 {row}")));
+        d.nat.rules[0].to.get().cloned()
+    };
+    assert!(matches!(to("dst-address=192.168.1.40"), Some(AddrExpr::Range(..))));
+    assert!(matches!(to(""), Some(AddrExpr::SelfAddrs)));
+}
+
+#[test]
 fn a_6to4_tunnel_brings_no_ipv4() {
     let d = device(&whole(
         "/interface 6to4\nadd name=he remote-address=198.51.100.1\n/ip firewall nat\nadd action=dst-nat chain=dstnat dst-port=80 protocol=tcp to-addresses=192.168.1.9",
