@@ -30,6 +30,9 @@ pub struct Train {
     /// Last day of any support, `YYYY-MM-DD`; absent: still supported, no date announced.
     #[serde(default)]
     pub end: Option<String>,
+    /// The vendor names no end of support, but a newer train took its place: on `end`, or some day in the past.
+    #[serde(default)]
+    pub superseded: bool,
 }
 
 /// The embedded data.
@@ -67,6 +70,10 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     let as_of: Option<Date> = cx.settings.as_of.parse().ok();
     let end: Option<Date> = train.and_then(|t| t.end.as_deref()).and_then(|d| d.parse().ok());
     let status: Fact<Word> = match (train, end, as_of) {
+        (Some(t), end, today) if t.superseded => {
+            let still = end.zip(today).is_some_and(|(end, today)| today <= end);
+            known_word(if still { "supported" } else { "superseded" }, at.clone())
+        }
         (Some(_), Some(end), Some(today)) if end < today => known_word("past", at.clone()),
         (Some(_), Some(end), Some(today)) => {
             let near = today.checked_add(jiff::Span::new().months(12)).is_ok_and(|limit| end <= limit);

@@ -7,7 +7,7 @@ use crate::ir::device::{Precision, Version};
 use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
-use crate::syntax::{block, brace, command_lines, indent, xml};
+use crate::syntax::{block, brace, command_lines, indent, path_commands, xml};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -88,6 +88,8 @@ pub enum SyntaxTable {
     CommandLines(command_lines::Parameters),
     /// Command lines nested by indentation.
     Indent(indent::Parameters),
+    /// Paths, verbs and attributes.
+    PathCommands(path_commands::Parameters),
     /// Elements in elements.
     Xml(xml::Parameters),
 }

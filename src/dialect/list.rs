@@ -10,6 +10,8 @@ pub(in crate::dialect) mod cisco_ios;
 pub(in crate::dialect) mod fortios;
 #[path = "junos_srx/mod.rs"]
 pub(in crate::dialect) mod junos_srx;
+#[path = "mikrotik/mod.rs"]
+pub(in crate::dialect) mod mikrotik;
 #[path = "nec_ix/mod.rs"]
 pub(in crate::dialect) mod nec_ix;
 #[path = "opnsense/mod.rs"]
@@ -25,6 +27,7 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
+    &mikrotik::IMPLEMENTATION,
     &nec_ix::IMPLEMENTATION,
     &opnsense::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,

@@ -6,6 +6,7 @@ pub mod brace;
 pub mod command_lines;
 pub mod indent;
 pub mod lex;
+pub mod path_commands;
 pub mod pattern;
 pub mod tree;
 pub mod xml;

@@ -21,6 +21,7 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("steps", include_str!("../../texts/codes/config-xml.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
     ("steps", include_str!("../../texts/codes/junos-srx.toml")),
+    ("steps", include_str!("../../texts/codes/mikrotik.toml")),
     ("steps", include_str!("../../texts/codes/nec-ix.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];
