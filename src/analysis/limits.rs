@@ -76,7 +76,7 @@ impl Engine<'_> {
             return Val::Known(false);
         }
         if v4.is_empty() {
-            let any = AddrSet::any_v4().is_subset(&lo) && connect.sure;
+            let any = AddrSet::any_v4().is_subset(&lo) && connect.sure && !through.0.is_empty();
             return if any {
                 Val::Known(true)
             } else {
