@@ -160,6 +160,8 @@ pub struct Engine<'a> {
     pub(super) budget: RefCell<Budget>,
     /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
     pub(super) further_inside: std::cell::Cell<bool>,
+    /// IPv4 networks of interfaces that may be inside, once somebody asked.
+    pub(super) inside_networks: std::cell::OnceCell<Vec<(InterfaceIx, AddrSet)>>,
     /// Where filters are attached: on any interface, and by interface; filter and number of the attachment.
     attachments: std::cell::OnceCell<Attachments>,
     /// Networks of trusted interfaces, once somebody asked.
@@ -181,6 +183,7 @@ impl<'a> Engine<'a> {
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
             further_inside: std::cell::Cell::new(false),
+            inside_networks: std::cell::OnceCell::new(),
             attachments: std::cell::OnceCell::new(),
             inside: std::cell::OnceCell::new(),
             logged_in: false,

@@ -42,14 +42,9 @@ impl Engine<'_> {
         let src = AddrSet { v6: Intervals::empty(), ..src };
         let tcp = service::protocol(service::TCP);
         let mut best: Option<Grants> = None;
-        for (ix, interface) in device.interfaces.iter().enumerate() {
-            let egress = InterfaceIx(ix as u32);
-            let trusted = self.cx.sides[ix].trusted();
-            let nets = self.resolver.networks(&[egress]).lo;
-            let nets = AddrSet { v6: Intervals::empty(), ..nets };
-            if trusted.value.is_false() || nets.is_empty() || interface.kind == InterfaceKind::Loopback || interface.up.value.is_false() {
-                continue;
-            }
+        for (egress, nets) in self.inside_networks() {
+            let (egress, interface) = (*egress, &device.interfaces[egress.0 as usize]);
+            let trusted = self.cx.sides[egress.0 as usize].trusted();
             let whole = Product { src: src.clone(), dst: nets.clone(), svc: service::any(), ..Product::any() };
             let Some(mut flow) = self.start(whole, false) else { continue };
             self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
@@ -64,7 +59,7 @@ impl Engine<'_> {
             };
             let mut budget = self.budget.borrow_mut();
             let mut reach =
-                |svc: &Intervals<u32>, side: fn(&Cell) -> &PacketSet| flow.cells.iter().any(|c| covers(side(c), &nets, svc, &mut budget));
+                |svc: &Intervals<u32>, side: fn(&Cell) -> &PacketSet| flow.cells.iter().any(|c| covers(side(c), nets, svc, &mut budget));
             let whole = (reach(&tcp_somewhere(&flow), |c| &c.lo), flow.cells.iter().any(|c| nets.is_subset(&c.hi.destinations())));
             let any = (reach(&tcp, |c| &c.lo), reach(&tcp, |c| &c.hi));
             drop(budget);
@@ -79,6 +74,17 @@ impl Engine<'_> {
         best.unwrap_or_else(|| {
             let fact = Fact::unknown(Why::at(WhyCode::Site, "inside networks", vec![at]));
             Grants { whole_net: fact.clone(), any_service: fact }
+        })
+    }
+
+    /// IPv4 networks of interfaces that are or may be trusted, and up.
+    fn inside_networks(&self) -> &[(InterfaceIx, AddrSet)] {
+        self.inside_networks.get_or_init(|| {
+            let inside = (0..).map(InterfaceIx).zip(self.cx.device().interfaces.iter().zip(self.cx.sides)).filter(|(_, (interface, side))| {
+                !side.trusted().value.is_false() && interface.kind != InterfaceKind::Loopback && !interface.up.value.is_false()
+            });
+            let networks = inside.map(|(ix, _)| (ix, AddrSet { v6: Intervals::empty(), ..self.resolver.networks(&[ix]).lo }));
+            networks.filter(|(_, nets)| !nets.is_empty()).collect()
         })
     }
 

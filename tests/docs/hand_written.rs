@@ -93,6 +93,16 @@ fn options_and_commands_in_the_pages_exist() {
 }
 
 #[test]
+fn the_readmes_name_every_dialect() {
+    for page in ["README.md", "README.ja.md"] {
+        let text = read(page);
+        for dialect in sekisho::dialect::all() {
+            assert!(text.contains(&format!("| [`{}`]", dialect.name())), "{page} does not name {}", dialect.name());
+        }
+    }
+}
+
+#[test]
 fn rule_ids_in_the_pages_exist() {
     let ids: BTreeSet<&str> = sekisho::rule::builtin().iter().map(|r| r.id.as_str()).collect();
     let families: BTreeSet<&str> = ids.iter().map(|id| id.trim_end_matches(|c: char| c.is_ascii_digit())).collect();
