@@ -54,6 +54,11 @@ pub fn word(side: SidePointer) -> &'static str {
 pub fn sides(cx: &Context<'_>) -> Vec<Side> {
     let device = cx.device();
     let mut sides: Vec<Side> = device.interfaces.iter().map(|i| judge(cx, i)).collect();
+    if only_network(cx) {
+        for (interface, side) in device.interfaces.iter().zip(&mut sides).filter(|(_, s)| s.untrusted().value.is_true()) {
+            *side = unknown(interface);
+        }
+    }
     let outside = sides.iter().any(|s| s.untrusted().value.is_true());
     if outside {
         for (interface, side) in device.interfaces.iter().zip(&mut sides) {
@@ -81,6 +86,26 @@ pub fn sides(cx: &Context<'_>) -> Vec<Side> {
         }
     }
     sides
+}
+
+/// Signs that only say where packets to elsewhere go.
+const ROUTES: [&str; 5] =
+    ["sign.default_route", "sign.dhcp_client", "sign.dhcp_route", "sign.dhcp_default_route", "sign.autoconf_default_route"];
+
+/// The bridge over the ports of a box that joins no networks: an access point or a switch. It stands inside a network rather than
+/// before the Internet, and a default route does not tell which.
+fn only_network(cx: &Context<'_>) -> bool {
+    let device = cx.device();
+    let nat = &device.nat;
+    let joins = !device.tunnels.items.is_empty()
+        || !device.remote_access.items.is_empty()
+        || !(nat.rules.is_empty() && nat.source_nat_on.is_empty() && nat.unmatched.is_empty());
+    let carries = |i: &&Interface| i.kind != InterfaceKind::Loopback && !i.up.value.is_false() && !i.addresses.is_empty();
+    let mut all = device.interfaces.iter().filter(carries);
+    let one = all.next().is_some_and(|i| i.kind == InterfaceKind::Bridge) && all.next().is_none();
+    let stated = !cx.stated.untrusted.is_empty() || !cx.stated.trusted.is_empty();
+    let outward = |s: &&TrustSign| s.points_to == SidePointer::Untrusted;
+    one && !joins && !stated && device.interfaces.iter().flat_map(|i| &i.signs).filter(outward).all(|s| ROUTES.contains(&s.code))
 }
 
 fn unknown(interface: &Interface) -> Side {

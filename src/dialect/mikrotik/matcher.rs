@@ -204,7 +204,7 @@ pub fn read(export: &Export<'_>, item: &Item<'_>, purpose: Purpose) -> Condition
             "ipsec-policy" => c.guards.extend(policy(value)),
             "dst-address-type" => destination_type(value, purpose, &mut c),
             "src-address-type" if value.text == "!local" => {}
-            "tcp-flags" => c.guards.extend(flags(value, purpose)),
+            "tcp-flags" => c.guards.extend(flags(value)),
             "time" => c.guards.push(Guard::Schedule(value.span)),
             key if RATES.contains(&key) => {
                 if !purpose.accepts {
@@ -297,14 +297,14 @@ fn destination_type(value: Value<'_>, purpose: Purpose, c: &mut Conditions) {
     }
 }
 
-/// The first packet of a TCP connection has the flag `syn` alone.
-fn flags(value: Value<'_>, purpose: Purpose) -> Option<Guard> {
-    let first = value.parts().all(|p| p == "syn" || p.starts_with('!') && p != "!syn");
-    match (first, purpose.accepts) {
-        (true, _) => None,
-        (false, false) => Some(Guard::Established(value.span)),
-        (false, true) => Some(Guard::Unmodelled(value.span, value.key.to_owned())),
+/// The first packet of a TCP connection has the flag `syn` alone, beside those of congestion notification.
+fn flags(value: Value<'_>) -> Option<Guard> {
+    let congestion = |flag: &str| matches!(flag.trim_start_matches('!'), "ece" | "cwr");
+    let never = |flag: &str| flag == "!syn" || !flag.starts_with('!') && flag != "syn";
+    if value.parts().any(|flag| never(flag) && !congestion(flag)) {
+        return Some(Guard::Established(value.span));
     }
+    value.parts().any(congestion).then(|| Guard::Unmodelled(value.span, value.key.to_owned()))
 }
 
 #[derive(Default)]
