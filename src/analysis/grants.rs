@@ -80,9 +80,10 @@ impl Engine<'_> {
     /// IPv4 networks of interfaces that are or may be trusted, and up.
     fn inside_networks(&self) -> &[(InterfaceIx, AddrSet)] {
         self.inside_networks.get_or_init(|| {
-            let inside = (0..).map(InterfaceIx).zip(self.cx.device().interfaces.iter().zip(self.cx.sides)).filter(|(_, (interface, side))| {
-                !side.trusted().value.is_false() && interface.kind != InterfaceKind::Loopback && !interface.up.value.is_false()
-            });
+            let inside =
+                (0..).map(InterfaceIx).zip(self.cx.device().interfaces.iter().zip(self.cx.sides)).filter(|(_, (interface, side))| {
+                    !side.trusted().value.is_false() && interface.kind != InterfaceKind::Loopback && !interface.up.value.is_false()
+                });
             let networks = inside.map(|(ix, _)| (ix, AddrSet { v6: Intervals::empty(), ..self.resolver.networks(&[ix]).lo }));
             networks.filter(|(_, nets)| !nets.is_empty()).collect()
         })

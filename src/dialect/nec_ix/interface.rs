@@ -85,6 +85,10 @@ impl<'a> Ports<'a> {
         }
         for (ix, port) in (0..).map(InterfaceIx).zip(&ports.list) {
             for node in port.lines.all(&["ip", "address"]).into_iter().chain(port.lines.all(&["ipv6", "address"])) {
+                // A default route that the provider hands out.
+                if node.word(3).is_some_and(|w| w.eq_ignore_ascii_case("receive-default")) {
+                    ports.defaults.insert(ix);
+                }
                 if let Some(net) = written_net(node) {
                     ports.nets.entry(network(net.addr, net.prefix)).or_insert(ix);
                     ports.lengths.insert(net.prefix);

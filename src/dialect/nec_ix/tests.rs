@@ -202,6 +202,16 @@ fn main_mode_to_a_fixed_peer_comes_up_with_traffic() {
 }
 
 #[test]
+fn a_tunnel_leaves_by_the_default_route_that_dhcp_gives() {
+    let line = "interface GigaEthernet0.0\n  ip address dhcp receive-default\n  no shutdown\n";
+    let d = device(&whole(&format!(
+        "{line}ike policy a peer 192.0.2.9 key KANARI-1 mode aggressive p\nipsec autokey-map m sec peer 192.0.2.9 q\n{V1_TUNNEL}"
+    )));
+    let outer = d.interfaces.iter().position(|i| i.name == "GigaEthernet0.0").expect("interface");
+    assert_eq!(d.tunnels.items[0].outer.iter().map(|ix| ix.0 as usize).collect::<Vec<_>>(), [outer]);
+}
+
+#[test]
 fn aggressive_mode_is_read_where_it_is_written_and_not_in_names() {
     let with = |policy: &str| device(&whole(&format!("{V1}{policy}\nipsec dynamic-map m sec q ike aggressive\n{V1_TUNNEL}")));
     let d = with("ike policy aggressive peer any key KANARI-1 mode aggressive p");
