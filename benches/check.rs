@@ -91,15 +91,23 @@ fn options<'a>(stated: &'a (dyn Fn(&str) -> (Stated, Option<String>) + Sync)) ->
     }
 }
 
+/// The longest export of a dialect's corpus, over and over: what a parser meets there, at a size that can be measured.
+fn long_export(dialect: &str) -> String {
+    let folder = common::root().join("corpus").join(dialect);
+    let texts = common::corpus().into_iter().filter(|p| p.starts_with(&folder)).filter_map(|p| std::fs::read_to_string(p).ok());
+    let longest = texts.max_by_key(String::len).expect("corpus");
+    longest.repeat(1_000_000 / longest.len() + 1)
+}
+
 fn parse(c: &mut Criterion) {
     let mut group = c.benchmark_group("parse");
-    for (family, dialect, text) in
-        [("block", "fortios", block_export(4_000, 40_000)), ("command-lines", "yamaha-rtx", command_export(6_000))]
-    {
+    let made = [("block", "fortios", block_export(4_000, 40_000)), ("command-lines", "yamaha-rtx", command_export(6_000))];
+    let corpus = sekisho::dialect::all().iter().map(|d| (d.name(), d.name(), long_export(d.name())));
+    for (name, dialect, text) in made.into_iter().chain(corpus) {
         let ix = sekisho::dialect::all().iter().position(|d| d.name() == dialect).expect("dialect");
         let grammar = sekisho::dialect::grammar(ix).expect("grammar");
         group.throughput(Throughput::Bytes(text.len() as u64));
-        group.bench_with_input(BenchmarkId::from_parameter(family), &text, |b, text| {
+        group.bench_with_input(BenchmarkId::from_parameter(name), &text, |b, text| {
             b.iter(|| black_box(sekisho::dialect::parse(grammar, FileId(0), text, 0..text.len())).statements().count())
         });
     }
