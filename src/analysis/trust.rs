@@ -97,15 +97,17 @@ const ROUTES: [&str; 5] =
 fn only_network(cx: &Context<'_>) -> bool {
     let device = cx.device();
     let nat = &device.nat;
-    let joins = !device.tunnels.items.is_empty()
-        || !device.remote_access.items.is_empty()
-        || !(nat.rules.is_empty() && nat.source_nat_on.is_empty() && nat.unmatched.is_empty());
+    let no_vpn = device.tunnels.items.is_empty() && device.remote_access.items.is_empty();
+    let no_translation = nat.rules.is_empty() && nat.source_nat_on.is_empty() && nat.unmatched.is_empty();
     let carries = |i: &&Interface| i.kind != InterfaceKind::Loopback && !i.up.value.is_false() && !i.addresses.is_empty();
     let mut all = device.interfaces.iter().filter(carries);
     let one = all.next().is_some_and(|i| i.kind == InterfaceKind::Bridge) && all.next().is_none();
     let stated = !cx.stated.untrusted.is_empty() || !cx.stated.trusted.is_empty();
     let outward = |s: &&TrustSign| s.points_to == SidePointer::Untrusted;
-    one && !joins && !stated && device.interfaces.iter().flat_map(|i| &i.signs).filter(outward).all(|s| ROUTES.contains(&s.code))
+    one && no_vpn
+        && no_translation
+        && !stated
+        && device.interfaces.iter().flat_map(|i| &i.signs).filter(outward).all(|s| ROUTES.contains(&s.code))
 }
 
 fn unknown(interface: &Interface) -> Side {

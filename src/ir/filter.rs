@@ -55,6 +55,17 @@ pub enum AddrExpr {
     Opaque(Opaque),
 }
 
+impl AddrExpr {
+    /// One expression for several.
+    pub fn union(mut parts: Vec<AddrExpr>) -> AddrExpr {
+        match parts.len() {
+            0 => AddrExpr::Nothing,
+            1 => parts.swap_remove(0),
+            _ => AddrExpr::Union(parts),
+        }
+    }
+}
+
 /// What an unreadable set is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OpaqueKind {

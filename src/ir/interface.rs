@@ -95,6 +95,17 @@ impl IpNet {
     }
 }
 
+/// Whether an address can be reached over the Internet. Documentation networks count: they stand for public ones in examples.
+pub fn is_public(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V4(a) => {
+            let [x, y, ..] = a.octets();
+            !(a.is_private() || a.is_loopback() || a.is_link_local() || x == 0 || x >= 224 || x == 100 && (64..128).contains(&y))
+        }
+        IpAddr::V6(a) => a.segments()[0] & 0xe000 == 0x2000,
+    }
+}
+
 /// How an interface comes by an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressHow {

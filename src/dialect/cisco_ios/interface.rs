@@ -10,7 +10,7 @@ use crate::ir::interface::{Address, AddressHow, Interface, InterfaceIx, Interfac
 use crate::source::Span;
 use crate::syntax::Node;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// An interface's block, read once.
 pub struct Port<'a> {
@@ -275,9 +275,4 @@ pub fn dial_pool(node: Node<'_>) -> Option<Node<'_>> {
         below.or_else(|| block.line(&["pppoe", "enable"]))
     };
     direct.or_else(inner)
-}
-
-/// Whether an address is public: neither private nor shared nor link-local.
-pub fn is_public(net: &IpNet) -> bool {
-    matches!(net.addr, IpAddr::V4(a) if !address::is_private(a) && a != Ipv4Addr::UNSPECIFIED)
 }

@@ -3,11 +3,11 @@
 //!
 //! A sign names the line it was read from. A switch has no Internet side of its own, so its default gateway proves nothing.
 
-use super::interface::{Port, dial_pool, is_public};
+use super::interface::{Port, dial_pool};
 use super::{Export, identity, routing, vpn};
 use crate::ir::Device;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::source::Span;
 use SidePointer::{RemoteAccess, Trusted, Tunnel, Untrusted};
 use SignStrength::{Medium, Strong, Weak};
@@ -126,7 +126,7 @@ fn block_signs(export: &Export<'_>, port: &Port<'_>, is_switch: bool, add: &mut 
     }
     // Virtual interfaces of switches carry public addresses for the hosts behind them.
     let plain = routed && !is_switch && served.is_none() && port.kind != InterfaceKind::Vlan;
-    if let Some(line) = port.address_line.filter(|_| plain && port.nets.iter().any(is_public)) {
+    if let Some(line) = port.address_line.filter(|_| plain && port.nets.iter().any(|net| net.addr.is_ipv4() && is_public(net.addr))) {
         add("sign.public_address", Medium, Untrusted, line.span());
     }
     let described = block.line(&["description"]).and_then(|n| n.word(1).map(|w| (n, w)));

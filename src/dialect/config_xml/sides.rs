@@ -3,7 +3,7 @@
 
 use super::Lowering;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::syntax::xml::Element;
 
 /// Lowers them.
@@ -82,14 +82,4 @@ fn default_gateway(l: &Lowering<'_>, ix: InterfaceIx) -> Option<Origin> {
         let group = l.names.groups.get(e.text()).is_some_and(|g| g.contains(&ix));
         (group || l.names.gateways.get(e.text()) == Some(&ix)).then(|| Origin::Written(e.span()))
     })
-}
-
-fn is_public(address: std::net::IpAddr) -> bool {
-    match address {
-        std::net::IpAddr::V4(a) => {
-            let shared = a.octets()[0] == 100 && (64..128).contains(&a.octets()[1]);
-            !(a.is_private() || a.is_loopback() || a.is_link_local() || a.is_unspecified() || a.is_multicast() || shared)
-        }
-        std::net::IpAddr::V6(_) => false,
-    }
 }

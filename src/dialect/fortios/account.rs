@@ -5,7 +5,7 @@
 
 use super::address::network;
 use super::context::Fields;
-use super::object::union;
+
 use super::secret::{self, Owner, Purpose};
 use super::{Lowering, login_policy};
 use crate::ir::account::{Account, AccountIx, AccountKind, Factory, SecretUse};
@@ -177,7 +177,7 @@ fn limit(l: &Lowering<'_>, row: &Fields<'_>, key: &str, v4: Vec<AddrExpr>, v6: V
     // The unset places beside a written trusted host count for nothing; a family without any is open. A dump prints the unset ones too.
     let narrow = |list: Vec<AddrExpr>, any: AddrExpr, unset: fn(&AddrExpr) -> bool| {
         let (open, narrow): (Vec<_>, Vec<_>) = list.into_iter().partition(unset);
-        if narrow.is_empty() || !open.is_empty() && !l.is_full_dump() { any } else { union(narrow) }
+        if narrow.is_empty() || !open.is_empty() && !l.is_full_dump() { any } else { AddrExpr::union(narrow) }
     };
     let v4 = narrow(v4, AddrExpr::AnyV4, |e| matches!(e, AddrExpr::AnyV4));
     let v6 = narrow(v6, AddrExpr::AnyV6, |e| matches!(e, AddrExpr::AnyV6));

@@ -2,7 +2,7 @@
 
 use crate::ir::filter::{AddrExpr, ESP, GRE, ICMP, ICMPV6, SvcTerm, TCP, UDP};
 use crate::ir::interface::IpNet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// `A/len`, `A M` or `A`: an address with the length of its prefix; `None` for masks that are no prefix.
 pub(super) fn cidr(words: &[&str]) -> Option<IpNet> {
@@ -55,21 +55,6 @@ pub(super) fn range(text: &str) -> Option<AddrExpr> {
 pub(super) fn between(first: &str, last: &str) -> Option<AddrExpr> {
     let (a, b): (IpAddr, IpAddr) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
     (a.is_ipv4() == b.is_ipv4()).then(|| AddrExpr::Range(a.min(b), a.max(b)))
-}
-
-/// Whether an address can be reached over the Internet. Documentation networks count: they stand for public ones in examples.
-pub(super) fn is_public(addr: IpAddr) -> bool {
-    match addr {
-        IpAddr::V4(a) => {
-            let [x, y, ..] = a.octets();
-            !(a.is_private() || a.is_loopback() || a.is_link_local() || x == 0 || x >= 224 || x == 100 && (64..128).contains(&y))
-        }
-        IpAddr::V6(a) => is_global_v6(a),
-    }
-}
-
-fn is_global_v6(addr: Ipv6Addr) -> bool {
-    addr.segments()[0] & 0xe000 == 0x2000
 }
 
 /// `80`, `1000-2000`: an inclusive range; a reversed one is read as meant.
@@ -144,7 +129,7 @@ mod tests {
 
     #[test]
     fn carrier_grade_and_private_addresses_are_not_public() {
-        let public = |text: &str| is_public(text.parse().expect("address"));
+        let public = |text: &str| crate::ir::interface::is_public(text.parse().expect("address"));
         assert!(public("203.0.113.7") && public("198.51.100.1") && public("2001:db8::1"));
         assert!(!public("100.64.1.1") && !public("172.31.0.1") && !public("169.254.1.1") && !public("fd00::1"));
     }

@@ -7,7 +7,7 @@ use super::Lowering;
 use super::address::{network, terms};
 use super::context::Fields;
 use super::exposure::{binding, plain, push, tie};
-use super::object::{named_at, union};
+use super::object::named_at;
 use super::ssl_vpn::SslVpn;
 use crate::ir::fact::{Fact, List, Rest, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, SvcTerm, TCP};
@@ -137,7 +137,7 @@ fn trusted(l: &Lowering<'_>, row: &Fields<'_>, ix: InterfaceIx) -> Option<Fact<A
         return None;
     }
     let [v4, v6] = families;
-    let or_any = |list: Vec<AddrExpr>, any| if list.is_empty() { any } else { union(list) };
+    let or_any = |list: Vec<AddrExpr>, any| if list.is_empty() { any } else { AddrExpr::union(list) };
     let expr = AddrExpr::Union(vec![or_any(v4, AddrExpr::AnyV4), or_any(v6, AddrExpr::AnyV6)]);
     Some(Fact::known(expr, named_at(&spans, row.span())))
 }
@@ -290,5 +290,5 @@ fn snmp_hosts(l: &Lowering<'_>) -> Option<Limit> {
         }
     }
     let (_, first) = *spans.first()?;
-    Some(Limit::Sources { stage: LimitStage::Connect, admits: Fact::known(union(parts), named_at(&spans, first)) })
+    Some(Limit::Sources { stage: LimitStage::Connect, admits: Fact::known(AddrExpr::union(parts), named_at(&spans, first)) })
 }

@@ -5,7 +5,7 @@
 use super::Lowering;
 use super::address::{between, ports, range, terms};
 use super::context::{Fields, any_of};
-use super::object::{Space, address, named_at, undefined, union};
+use super::object::{Space, address, named_at, undefined};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, IfMatch, SvcTerm, TCP, Verdict};
 use crate::ir::live::{LinkKind, Live, LiveLink};
@@ -92,7 +92,7 @@ fn sources<'a>(l: &mut Lowering<'a>, row: &Fields<'a>, any: AddrExpr) -> Fact<Ad
         return l.cx.default("firewall vip.src-filter", Some(row.span()), |_| Some(any.clone()));
     }
     match list.iter().map(|(word, _)| range(word)).collect::<Option<Vec<_>>>() {
-        Some(parts) => Fact::known(union(parts), named_at(&list, row.span())),
+        Some(parts) => Fact::known(AddrExpr::union(parts), named_at(&list, row.span())),
         None => Fact::unknown(Why::at(WhyCode::Ambiguous, row.key(), list.iter().map(|(_, s)| *s).collect())),
     }
 }
@@ -102,7 +102,7 @@ fn outside<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) -> Fact<AddrExpr> {
     let objects = row.values("extaddr");
     if !objects.is_empty() {
         let parts = objects.iter().map(|(n, at)| address(l, Space::V4, n, *at)).collect();
-        return Fact::known(union(parts), named_at(&objects, row.span()));
+        return Fact::known(AddrExpr::union(parts), named_at(&objects, row.span()));
     }
     let Some(line) = row.get("extip") else {
         return l.cx.default("firewall vip.extip", Some(row.span()), |_| Some(AddrExpr::SelfAddrs));
@@ -133,11 +133,11 @@ fn inside<'a>(l: &mut Lowering<'a>, row: &Fields<'a>, space: Space) -> Fact<Addr
                 spans.push((word, span));
             }
         }
-        return Fact::known(union(parts), named_at(&spans, row.span()));
+        return Fact::known(AddrExpr::union(parts), named_at(&spans, row.span()));
     }
     let list = row.values("mappedip");
     match list.iter().map(|(word, _)| range(word).or_else(|| between(word, word))).collect::<Option<Vec<_>>>() {
-        Some(parts) if !parts.is_empty() => Fact::known(union(parts), named_at(&list, row.span())),
+        Some(parts) if !parts.is_empty() => Fact::known(AddrExpr::union(parts), named_at(&list, row.span())),
         _ => Fact::unknown(Why::at(WhyCode::Ambiguous, row.key(), vec![row.span()])),
     }
 }

@@ -8,6 +8,7 @@ use super::address::{between, network};
 use super::context::Fields;
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, AddrObject, AddrObjectIx, Opaque, OpaqueKind};
+use crate::ir::interface::is_public;
 use crate::ir::system::{IfUndefined, Undefined};
 use crate::source::Span;
 
@@ -188,19 +189,10 @@ pub(super) fn limits_time<'a>(l: &mut Lowering<'a>, name: &'a str, span: Span) -
     }
 }
 
-/// The union of expressions; a single one stays itself.
-pub(super) fn union(mut parts: Vec<AddrExpr>) -> AddrExpr {
-    match parts.len() {
-        0 => AddrExpr::Nothing,
-        1 => parts.swap_remove(0),
-        _ => AddrExpr::Union(parts),
-    }
-}
-
 /// Whether an expression surely holds no public address: for what is translated towards inside networks only.
 pub(super) fn surely_private(l: &Lowering<'_>, expr: &AddrExpr, depth: u8) -> bool {
     match expr {
-        AddrExpr::Range(a, b) => !super::address::is_public(*a) && !super::address::is_public(*b),
+        AddrExpr::Range(a, b) => !is_public(*a) && !is_public(*b),
         AddrExpr::Union(parts) => !parts.is_empty() && parts.iter().all(|p| surely_private(l, p, depth)),
         AddrExpr::Object(ix) if depth > 0 => {
             l.device.addr_objects.get(ix.0 as usize).and_then(|o| o.value.get()).is_some_and(|e| surely_private(l, e, depth - 1))

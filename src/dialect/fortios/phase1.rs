@@ -5,7 +5,7 @@
 use super::Lowering;
 use super::address::{between, network, range};
 use super::context::{Fields, all_of};
-use super::object::{Space, address, union};
+use super::object::{Space, address};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Opaque, OpaqueKind};
 use crate::ir::interface::InterfaceIx;
@@ -210,7 +210,7 @@ impl<'a> Phase1<'a> {
         if parts.is_empty() {
             return Fact::unknown(Why::at(WhyCode::NotExported, self.row.key(), vec![self.row.span()]));
         }
-        Fact::known(union(parts), Origin::all(origins))
+        Fact::known(AddrExpr::union(parts), Origin::all(origins))
     }
 }
 

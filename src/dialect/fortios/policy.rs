@@ -1,7 +1,7 @@
 //! One row of a policy table: interfaces, addresses, services, conditions, verdict, logging.
 
 use super::context::{Fields, switch};
-use super::object::{Space, address, limits_time, named_at, surely_private, undefined, union};
+use super::object::{Space, address, limits_time, named_at, surely_private, undefined};
 use super::service::service;
 use super::{Lowering, PolicyUse, interface};
 use crate::ir::fact::{Fact, Why, WhyCode};
@@ -196,7 +196,7 @@ fn addresses<'a>(
     guards: &mut Vec<Guard>,
 ) -> (Fact<AddrExpr>, Vec<NatIx>) {
     if let Some((names, negated)) = internet_service(row, side) {
-        let mut expr = union(names.iter().map(|(n, at)| AddrExpr::Opaque(cloud(n, *at))).collect());
+        let mut expr = AddrExpr::union(names.iter().map(|(n, at)| AddrExpr::Opaque(cloud(n, *at))).collect());
         if negated {
             expr = AddrExpr::Not(Box::new(expr));
         }
@@ -221,7 +221,7 @@ fn addresses<'a>(
         match negated {
             Some(line) => {
                 let any = if *space == Space::V4 { AddrExpr::AnyV4 } else { AddrExpr::AnyV6 };
-                parts.push(AddrExpr::Except(Box::new(any), Box::new(union(family))));
+                parts.push(AddrExpr::Except(Box::new(any), Box::new(AddrExpr::union(family))));
                 spans.push(("", line.span()));
             }
             None => parts.extend(family),
@@ -237,7 +237,7 @@ fn addresses<'a>(
     if let Some(line) = row.get("match-vip-only").filter(|a| side == Side::Dst && a.value() == "enable") {
         guards.push(Guard::Unmodelled(line.span(), "match-vip-only".to_owned()));
     }
-    (Fact::known(union(parts), named_at(&spans, row.span())), via)
+    (Fact::known(AddrExpr::union(parts), named_at(&spans, row.span())), via)
 }
 
 fn verdict<'a>(

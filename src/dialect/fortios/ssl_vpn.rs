@@ -8,7 +8,7 @@ use super::access::{Directory, Extra, path};
 use super::address::network;
 use super::context::{Fields, any_of};
 use super::exposure::{binding, plain, push, tie};
-use super::object::{Space, address, named_at, union};
+use super::object::{Space, address, named_at};
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, IfMatch, SvcTerm, TCP, UDP};
 use crate::ir::interface::InterfaceIx;
@@ -160,7 +160,7 @@ fn limits<'a>(l: &mut Lowering<'a>, settings: &Fields<'a>) -> Limit {
     if parts.is_empty() {
         return whole;
     }
-    let login = Limit::Sources { stage: LimitStage::Login, admits: Fact::known(union(parts), Origin::all(origins)) };
+    let login = Limit::Sources { stage: LimitStage::Login, admits: Fact::known(AddrExpr::union(parts), Origin::all(origins)) };
     Limit::AllOf(vec![whole, login])
 }
 
@@ -174,7 +174,7 @@ fn sources<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) -> Option<Fact<AddrExpr>>
             parts.push(any);
             continue;
         }
-        let mut expr = union(names.iter().map(|(n, s)| address(l, space, n, *s)).collect());
+        let mut expr = AddrExpr::union(names.iter().map(|(n, s)| address(l, space, n, *s)).collect());
         if row.enabled(&format!("{attribute}-negate")) {
             expr = AddrExpr::Except(Box::new(any), Box::new(expr));
         }
@@ -292,5 +292,5 @@ fn pool<'a>(l: &mut Lowering<'a>, settings: &Fields<'a>) -> Fact<AddrExpr> {
         // Pools of a fragment may be defined elsewhere; a pool is never a network written out.
         .map(|(n, s)| network(&[n]).unwrap_or_else(|| address(l, Space::V4, n, *s)))
         .collect();
-    Fact::known(union(parts), named_at(&names, settings.span()))
+    Fact::known(AddrExpr::union(parts), named_at(&names, settings.span()))
 }

@@ -1,10 +1,10 @@
 //! Signs of the side an interface is on. They are collected, not weighed: a role that contradicts the default route stands beside it.
 
 use super::Lowering;
-use super::address::{cidr, is_public};
+use super::address::cidr;
 use super::context::Context;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::ir::listener::ListenerIx;
 use crate::source::Span;
 use std::collections::HashSet;

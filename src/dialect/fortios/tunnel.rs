@@ -7,7 +7,7 @@ use super::address::range;
 use super::context::all_of;
 use super::crypto::crypto;
 use super::keeper::{self, Monitors};
-use super::object::union;
+
 use super::phase1::Phase1;
 use super::secret;
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
@@ -99,7 +99,7 @@ fn plain<'a>(l: &mut Lowering<'a>, items: &mut Vec<Tunnel>) {
                 enders: List { items: Vec::new(), rest: l.cx.rest("tunnels") },
                 auth: Fact::written(vec![TunnelAuth::None], span),
                 aggressive_psk: Fact::written(false, span),
-                remote_nets: Fact::written(union(vec![AddrExpr::Any]), span),
+                remote_nets: Fact::written(AddrExpr::union(vec![AddrExpr::Any]), span),
                 crypto: None,
                 psk: None,
             });

@@ -4,7 +4,7 @@
 //! whatever interface a packet enters; several filters of an `input-list` are one list with one end.
 
 use super::object::{masked, prefix_list, undefined};
-use super::value::{addresses, icmp_type, ports, protocol, union};
+use super::value::{addresses, icmp_type, ports, protocol};
 use super::{Gatekeeping, Lowering, service};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{
@@ -290,8 +290,8 @@ fn side<'c>(c: &'c mut Conditions, word: &str, except: bool) -> &'c mut Vec<Addr
 }
 
 fn expression(included: Vec<AddrExpr>, excepted: Vec<AddrExpr>) -> AddrExpr {
-    let all = if included.is_empty() { AddrExpr::Any } else { union(included) };
-    if excepted.is_empty() { all } else { AddrExpr::Except(Box::new(all), Box::new(union(excepted))) }
+    let all = if included.is_empty() { AddrExpr::Any } else { AddrExpr::union(included) };
+    if excepted.is_empty() { all } else { AddrExpr::Except(Box::new(all), Box::new(AddrExpr::union(excepted))) }
 }
 
 fn services(c: &Conditions, v6: bool) -> SvcExpr {
@@ -408,7 +408,7 @@ fn rule<'a>(l: &mut Lowering<'a>, term: Node<'a>, family: Family, off: Option<No
     if either.is_empty() {
         return vec![row(src, dst)];
     }
-    vec![row(union(either.clone()), dst), row(src, union(either))]
+    vec![row(AddrExpr::union(either.clone()), dst), row(src, AddrExpr::union(either))]
 }
 
 fn pipeline(l: &mut Lowering<'_>) {

@@ -312,7 +312,7 @@ impl<'a> Setup<'a> {
         }
         let text = list.iter().map(|n| n.word_or_empty(0)).collect::<Vec<_>>().join(", ");
         let origin = Origin::all(list.iter().map(|n| Origin::Written(n.span())));
-        Peer { addresses: Fact::known(super::value::union(parts), origin), text }
+        Peer { addresses: Fact::known(AddrExpr::union(parts), origin), text }
     }
 
     /// How the ends prove themselves.

@@ -159,7 +159,7 @@ fn addresses(node: Node<'_>) -> Option<Limit> {
     }
     let parts: Vec<AddrExpr> = sources.iter().filter_map(|n| super::value::addresses(n.word_or_empty(0))).collect();
     let origin = Origin::all(sources.iter().map(|n| Origin::Written(n.span())));
-    Some(Limit::Sources { stage: LimitStage::Connect, admits: Fact::known(super::value::union(parts), origin) })
+    Some(Limit::Sources { stage: LimitStage::Connect, admits: Fact::known(AddrExpr::union(parts), origin) })
 }
 
 fn ssh(l: &Lowering<'_>, node: Node<'_>) -> Ssh {

@@ -6,7 +6,7 @@ use super::Lowering;
 use super::interface::named;
 use super::object::{books_of, by_name, masked, undefined};
 use super::service::of_match;
-use super::value::{addresses, between, is_placeholder, union};
+use super::value::{addresses, between, is_placeholder};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, IfMatch, SvcTerm};
 use crate::ir::interface::InterfaceIx;
@@ -86,7 +86,7 @@ fn matched<'a>(l: &mut Lowering<'a>, node: Option<Node<'a>>, side: &str) -> Opti
         parts.push(by_name(l, &books, entry));
         origins.push(Origin::Written(entry.span()));
     }
-    (!parts.is_empty()).then(|| Fact::known(union(parts), Origin::all(origins)))
+    (!parts.is_empty()).then(|| Fact::known(AddrExpr::union(parts), Origin::all(origins)))
 }
 
 fn add<'a>(l: &mut Lowering<'a>, pools: &Pools<'a>, table: Table, rule: Node<'a>, ingress: IfMatch, off: Option<Node<'a>>) {
@@ -218,5 +218,5 @@ fn pool<'a>(l: &mut Lowering<'a>, pools: &Pools<'a>, rule: Node<'a>) -> Option<T
     }
     let whole = port.is_none();
     let to_port = port.filter(|p| !is_placeholder(p.word_or_empty(0))).and_then(|p| p.word_or_empty(0).parse().ok());
-    Some(Target { to: Fact::known(union(parts), Origin::all(origins)), to_port, whole })
+    Some(Target { to: Fact::known(AddrExpr::union(parts), Origin::all(origins)), to_port, whole })
 }

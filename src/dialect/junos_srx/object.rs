@@ -3,7 +3,7 @@
 //! A name is looked for in the books of its zone first and in the global book then; a set may name sets.
 
 use super::Lowering;
-use super::value::{addresses, between, is_placeholder, union};
+use super::value::{addresses, between, is_placeholder};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, AddrObject, AddrObjectIx, Opaque, OpaqueKind};
 use crate::ir::system::{Definition, IfUndefined, Undefined};
@@ -124,7 +124,7 @@ fn members<'a>(l: &mut Lowering<'a>, book: &'a str, set: Node<'a>) -> Fact<AddrE
             origins.push(Origin::Written(member.span()));
         }
     }
-    Fact::known(union(parts), Origin::all(if origins.is_empty() { vec![Origin::Written(set.span())] } else { origins }))
+    Fact::known(AddrExpr::union(parts), Origin::all(if origins.is_empty() { vec![Origin::Written(set.span())] } else { origins }))
 }
 
 /// Lists that a server fills while the box runs.
@@ -213,7 +213,11 @@ fn prefix_lists<'a>(l: &mut Lowering<'a>) {
         let origin = if origins.is_empty() { Origin::Written(list.span()) } else { Origin::all(origins) };
         let ix = AddrObjectIx(l.device.addr_objects.len() as u32);
         let name = list.word_or_empty(0);
-        l.device.addr_objects.push(AddrObject { name: name.to_owned(), value: Fact::known(union(parts), origin), span: Some(list.span()) });
+        l.device.addr_objects.push(AddrObject {
+            name: name.to_owned(),
+            value: Fact::known(AddrExpr::union(parts), origin),
+            span: Some(list.span()),
+        });
         // Whether a prefix list is used is told apart from addresses.
         l.names.address_uses.push(1);
         l.names.prefix_lists.insert(name, ix);
@@ -238,7 +242,7 @@ fn applied(l: &Lowering<'_>, path: &str, at: Node<'_>) -> AddrExpr {
         let opaque = Opaque { kind: OpaqueKind::Unmodelled, text: path.to_owned(), span: at.span() };
         return AddrExpr::Opaque(opaque);
     }
-    union(parts)
+    AddrExpr::union(parts)
 }
 
 /// `<*>`, `<ge-*>`, `<*.*>`: only beginnings are told apart.

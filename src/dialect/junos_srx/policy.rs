@@ -290,7 +290,7 @@ fn addresses<'a>(l: &mut Lowering<'a>, policy: Node<'a>, matches: Option<Node<'a
     let books = books_of(l, zone);
     let parts: Vec<AddrExpr> = names.iter().map(|n| by_name(l, &books, *n)).collect();
     let mut origins: Vec<Origin> = names.iter().map(|n| Origin::Written(n.span())).collect();
-    let mut expr = super::value::union(parts);
+    let mut expr = AddrExpr::union(parts);
     if let Some(excluded) = matches.and_then(|m| child(m, &format!("{word}-excluded"))) {
         origins.push(Origin::Written(excluded.span()));
         expr = AddrExpr::Not(Box::new(expr));

@@ -3,9 +3,8 @@
 use super::Lowering;
 use super::interface::named;
 use super::tunnel::is_tunnel;
-use super::value::is_public;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::source::Span;
 use crate::syntax::Node;
 use crate::syntax::brace::{at, below, child, rows, value};

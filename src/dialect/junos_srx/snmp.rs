@@ -4,7 +4,7 @@ use super::Lowering;
 use super::listener::{bind, plain};
 use super::object::prefix_list;
 use super::secret::{self, Owner, Purpose};
-use super::value::{addresses, terms, union};
+use super::value::{addresses, terms};
 use crate::ir::account::SecretUse;
 use crate::ir::fact::{Fact, Origin};
 use crate::ir::filter::AddrExpr;
@@ -70,16 +70,16 @@ fn clients<'a>(l: &mut Lowering<'a>, communities: &[Node<'a>]) -> Option<Limit> 
         }
         // The longest entry decides: what is refused as a whole only closes what nothing narrower admits.
         let narrow: Vec<AddrExpr> = refused.into_iter().filter(|e| !matches!(e, AddrExpr::AnyV4 | AddrExpr::AnyV6)).collect();
-        let all = union(admitted);
-        parts.push(if narrow.is_empty() { all } else { AddrExpr::Except(Box::new(all), Box::new(union(narrow))) });
+        let all = AddrExpr::union(admitted);
+        parts.push(if narrow.is_empty() { all } else { AddrExpr::Except(Box::new(all), Box::new(AddrExpr::union(narrow))) });
     }
-    Some(Limit::Sources { stage: LimitStage::Connect, admits: Fact::known(union(parts), Origin::all(origins)) })
+    Some(Limit::Sources { stage: LimitStage::Connect, admits: Fact::known(AddrExpr::union(parts), Origin::all(origins)) })
 }
 
 fn client_list<'a>(l: &mut Lowering<'a>, name: Node<'a>) -> AddrExpr {
     let own = rows(l.root, &["snmp", "client-list"]).into_iter().find(|n| n.word(0) == name.word(0));
     match own {
-        Some(list) => union(rows(list, &[]).iter().filter_map(|n| addresses(n.word_or_empty(0))).collect()),
+        Some(list) => AddrExpr::union(rows(list, &[]).iter().filter_map(|n| addresses(n.word_or_empty(0))).collect()),
         None => prefix_list(l, name),
     }
 }

@@ -6,7 +6,7 @@ use super::Lowering;
 use super::ike::{Ike, Setup};
 use super::interface::named;
 use super::listener::plain;
-use super::value::{addresses, terms, union};
+use super::value::{addresses, terms};
 use crate::ir::fact::{Fact, List, Origin, Rest, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family};
 use crate::ir::interface::{InterfaceIx, InterfaceKind};
@@ -231,7 +231,7 @@ fn remote_nets(l: &Lowering<'_>, vpn: Node<'_>) -> Fact<AddrExpr> {
         Some(parts) if parts.is_empty() => {
             l.absent("security ipsec vpn selectors", "tunnels", Some(vpn.span()), |v| (v == "any").then_some(AddrExpr::Any))
         }
-        Some(parts) => Fact::known(union(parts), Origin::all(nodes.iter().map(|n| Origin::Written(n.span())))),
+        Some(parts) => Fact::known(AddrExpr::union(parts), Origin::all(nodes.iter().map(|n| Origin::Written(n.span())))),
         None => Fact::unknown(Why::at(WhyCode::Masked, "traffic-selector", nodes.iter().map(|n| n.span()).collect())),
     }
 }
@@ -315,7 +315,7 @@ fn listeners<'a>(l: &mut Lowering<'a>, endpoints: &[(Setup<'a>, Fact<bool>)]) {
             let parts = peers.iter().filter_map(|p| p.addresses.get().cloned()).collect();
             let origin = Origin::all(peers.iter().map(|p| p.addresses.origin.clone()));
             // A stranger is answered until the exchange fails: the peers' addresses refuse the login, not the connection.
-            listener.limits = Limit::Sources { stage: LimitStage::Login, admits: Fact::known(union(parts), origin) };
+            listener.limits = Limit::Sources { stage: LimitStage::Login, admits: Fact::known(AddrExpr::union(parts), origin) };
         }
         listener.peers_fixed = fixed.clone();
         l.device.listeners.items.push(listener);

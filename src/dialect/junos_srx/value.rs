@@ -218,26 +218,6 @@ pub(super) fn icmp_type(text: &str, v6: bool) -> Option<u8> {
     })
 }
 
-/// Whether an address can be reached over the Internet. Documentation networks count: they stand for public ones in examples.
-pub(super) fn is_public(addr: IpAddr) -> bool {
-    match addr {
-        IpAddr::V4(a) => {
-            let [x, y, ..] = a.octets();
-            !(a.is_private() || a.is_loopback() || a.is_link_local() || x == 0 || x >= 224 || x == 100 && (64..128).contains(&y))
-        }
-        IpAddr::V6(a) => a.segments()[0] & 0xe000 == 0x2000,
-    }
-}
-
-/// One expression for several.
-pub(super) fn union(mut parts: Vec<AddrExpr>) -> AddrExpr {
-    match parts.len() {
-        0 => AddrExpr::Nothing,
-        1 => parts.swap_remove(0),
-        _ => AddrExpr::Union(parts),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

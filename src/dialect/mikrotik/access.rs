@@ -6,6 +6,7 @@ use crate::ir::Device;
 use crate::ir::account::{Account, AccountIx, AccountKind, AdminPath, Direction, Factory, LoginPolicy, Scope, SecretUse};
 use crate::ir::fact::Origin;
 use crate::ir::fact::{Fact, List, Rest, Why, WhyCode};
+use crate::ir::filter::AddrExpr;
 use crate::ir::listener::{Limit, LimitStage, ListenerIx, Plane};
 use crate::ir::live::Live;
 use crate::ir::record::NEVER;
@@ -82,7 +83,7 @@ fn account(export: &Export<'_>, item: &Item<'_>, device: &mut Device) -> Option<
     }
     let sources = match item.text("address") {
         Some(value) => match value.parts().map(address::set).collect::<Option<Vec<_>>>() {
-            Some(parts) => Limit::Sources { stage: LimitStage::Login, admits: Fact::written(address::union(parts), value.span) },
+            Some(parts) => Limit::Sources { stage: LimitStage::Login, admits: Fact::written(AddrExpr::union(parts), value.span) },
             None => Limit::Unknown(Why::at(WhyCode::Ambiguous, "address", vec![value.span])),
         },
         None => Limit::None(Origin::Written(at)),

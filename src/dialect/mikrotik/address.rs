@@ -42,15 +42,6 @@ pub fn is_loopback(set: &AddrExpr) -> bool {
     matches!(set, AddrExpr::Range(first, last) if first.is_loopback() && last.is_loopback())
 }
 
-/// One expression for several.
-pub fn union(mut parts: Vec<AddrExpr>) -> AddrExpr {
-    match parts.len() {
-        0 => AddrExpr::Nothing,
-        1 => parts.swap_remove(0),
-        _ => AddrExpr::Union(parts),
-    }
-}
-
 /// Ports: `80`, `500,4500`, `1000-2000`.
 pub fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
     let mut out = Vec::new();
@@ -85,22 +76,4 @@ pub fn other_ports(mut ports: Vec<(u16, u16)>) -> Vec<(u16, u16)> {
 /// Names of protocols, from the grammar.
 pub fn protocols(grammar: &Grammar) -> HashMap<&str, u8> {
     grammar.names("protocols").iter().filter_map(|row| row.split_once(' ')).filter_map(|(name, n)| Some((name, n.parse().ok()?))).collect()
-}
-
-/// Whether an address belongs to nobody's private network.
-pub fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(a) => {
-            let [x, y, ..] = a.octets();
-            let shared = x == 100 && (64..128).contains(&y);
-            !(a.is_private()
-                || a.is_loopback()
-                || a.is_link_local()
-                || a.is_multicast()
-                || a.is_unspecified()
-                || a.is_broadcast()
-                || shared)
-        }
-        IpAddr::V6(a) => (a.segments()[0] & 0xe000) == 0x2000,
-    }
 }

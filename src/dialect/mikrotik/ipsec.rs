@@ -278,7 +278,7 @@ fn tunnel(export: &Export<'_>, peer: &Peer<'_>, live: Live, psk: Option<crate::i
     let remote_nets = if remote.is_empty() {
         Fact::unknown(Why::at(WhyCode::RuntimeContent, "/ip ipsec policy", vec![at]))
     } else {
-        Fact::known(address::union(remote), Origin::all(origins))
+        Fact::known(AddrExpr::union(remote), Origin::all(origins))
     };
     let outer = peer
         .item

@@ -167,7 +167,7 @@ fn services(export: &Export<'_>) -> Vec<Listener> {
 pub fn sources(value: Value<'_>) -> Limit {
     let parts: Option<Vec<AddrExpr>> = value.parts().map(address::set).collect();
     let admits = match parts {
-        Some(parts) => Fact::written(address::union(parts), value.span),
+        Some(parts) => Fact::written(AddrExpr::union(parts), value.span),
         None => Fact::unknown(Why::at(WhyCode::Ambiguous, value.key, vec![value.span])),
     };
     Limit::Sources { stage: LimitStage::Connect, admits }

@@ -110,7 +110,7 @@ pub fn fill(export: &mut Export<'_>, device: &mut Device) {
             let uses = count + u32::from(scripts.may_name(&name));
             device.definitions.items.push(Definition { kind: "address", name: name.clone(), span, builtin: false, uses });
         }
-        device.addr_objects.push(AddrObject { name: name.clone(), value: Fact::known(address::union(one.parts), origin), span: one.span });
+        device.addr_objects.push(AddrObject { name: name.clone(), value: Fact::known(AddrExpr::union(one.parts), origin), span: one.span });
         export.lists.by_name.insert((v6, name), ix);
     }
     let mut seen = HashSet::new();

@@ -234,7 +234,7 @@ fn address_of(value: Value<'_>) -> Fact<AddrExpr> {
         let origin = Origin::inferred("infer.loopback_never_arrives", [Origin::Written(value.span)]);
         return Fact::known(if negated { AddrExpr::Any } else { AddrExpr::Nothing }, origin);
     }
-    match parts.map(address::union) {
+    match parts.map(AddrExpr::union) {
         Some(set) => Fact::written(if negated { AddrExpr::Not(Box::new(set)) } else { set }, value.span),
         None => Fact::unknown(Why::at(WhyCode::Ambiguous, value.key, vec![value.span])),
     }

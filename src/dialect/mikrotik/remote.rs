@@ -343,7 +343,7 @@ fn pool(export: &Export<'_>, values: &[Value<'_>], at: Span) -> Fact<AddrExpr> {
     if parts.is_empty() {
         return Fact::unknown(Why::at(WhyCode::RuntimeContent, "remote-address", vec![at]));
     }
-    Fact::known(address::union(parts), Origin::all(origins))
+    Fact::known(AddrExpr::union(parts), Origin::all(origins))
 }
 
 fn login_policy(export: &Export<'_>, in_use: Fact<bool>, users: &[User<'_>]) -> LoginPolicy {

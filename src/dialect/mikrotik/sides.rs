@@ -1,10 +1,10 @@
 //! Signs of the side an interface is on: its list, the default route, DHCP and PPPoE lines, source translation, its addresses.
 
+use super::Export;
 use super::interface::{Interfaces, holding};
-use super::{Export, address};
 use crate::ir::device::ExportForm;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{AddressHow, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::source::Span;
 use std::net::IpAddr;
 
@@ -71,8 +71,7 @@ pub fn sign(export: &Export<'_>, all: &mut Interfaces) {
         let i = &all.list[n];
         // A single address is a loopback's rather than a line's.
         let public = i.addresses.iter().filter_map(|a| Some((a.net.get()?, a.net.origin.spans().first().copied()?)));
-        let public =
-            public.filter(|(net, _)| address::is_public(net.addr) && net.addr.is_ipv4() && net.prefix < 32).map(|(_, span)| span).next();
+        let public = public.filter(|(net, _)| is_public(net.addr) && net.addr.is_ipv4() && net.prefix < 32).map(|(_, span)| span).next();
         if let (Some(span), false) = (public, matches!(i.kind, InterfaceKind::Tunnel | InterfaceKind::RemoteAccess)) {
             put(all, InterfaceIx(n as u32), "sign.public_address", Medium, Untrusted, span);
         }

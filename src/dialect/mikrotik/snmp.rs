@@ -6,7 +6,7 @@ use super::{Export, address, listener, secret};
 use crate::ir::Device;
 use crate::ir::account::{Direction, SecretUse};
 use crate::ir::fact::{Fact, Why, WhyCode};
-use crate::ir::filter::{SvcTerm, UDP};
+use crate::ir::filter::{AddrExpr, SvcTerm, UDP};
 use crate::ir::listener::{Limit, LimitStage, Listener, ListenerIx, Plane};
 use crate::ir::system::{SnmpAccess, SnmpVersion};
 
@@ -51,7 +51,7 @@ impl Community<'_> {
                 Limit::None(crate::ir::fact::Origin::Written(value.span))
             }
             Some(value) => match value.parts().map(address::set).collect::<Option<Vec<_>>>() {
-                Some(parts) => Limit::Sources { stage: LimitStage::Connect, admits: Fact::written(address::union(parts), value.span) },
+                Some(parts) => Limit::Sources { stage: LimitStage::Connect, admits: Fact::written(AddrExpr::union(parts), value.span) },
                 None => Limit::Unknown(Why::at(WhyCode::Ambiguous, "addresses", vec![value.span])),
             },
             None => Limit::None(self.item.as_ref().map_or_else(|| export.evidence(), |i| crate::ir::fact::Origin::Written(i.span()))),

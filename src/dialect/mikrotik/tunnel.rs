@@ -63,7 +63,7 @@ pub fn routed(export: &Export<'_>, ix: Option<InterfaceIx>, name: &str, item: &I
     if parts.is_empty() {
         return Fact::unknown(Why::at(WhyCode::RuntimeContent, "/ip route", vec![item.span()]));
     }
-    Fact::known(address::union(parts), Origin::all(origins))
+    Fact::known(AddrExpr::union(parts), Origin::all(origins))
 }
 
 fn far_end(item: &Item<'_>, keys: &[&str]) -> Peer {

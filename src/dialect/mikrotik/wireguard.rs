@@ -64,7 +64,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
             let span = peer.span();
             let remote = allowed.map_or_else(
                 || Fact::unknown(Why::at(WhyCode::NotExported, "allowed-address", vec![span])),
-                |v| Fact::written(address::union(v.parts().filter_map(address::set).collect()), v.span),
+                |v| Fact::written(AddrExpr::union(v.parts().filter_map(address::set).collect()), v.span),
             );
             if endpoint.is_none() && single {
                 pool.extend(remote.get().cloned());
@@ -141,7 +141,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
             session_s: export.default_at("wireguard.session", at, super::seconds),
             concurrent: Fact::written(1, at),
             aggressive_psk: Fact::written(false, at),
-            pool: Fact::written(address::union(pool), at),
+            pool: Fact::written(AddrExpr::union(pool), at),
             crypto: None,
             note: None,
         });

@@ -35,19 +35,6 @@ pub fn single(addr: IpAddr) -> AddrExpr {
     AddrExpr::Range(addr, addr)
 }
 
-/// Whether an address belongs to nobody's private network.
-pub fn is_public(addr: IpAddr) -> bool {
-    match addr {
-        IpAddr::V4(a) => {
-            let [x, y, ..] = a.octets();
-            let shared = x == 100 && (64..128).contains(&y);
-            let special = a.is_loopback() || a.is_link_local() || a.is_multicast() || a.is_unspecified() || a.is_broadcast();
-            !(a.is_private() || special || shared)
-        }
-        IpAddr::V6(a) => (a.segments()[0] & 0xe000) == 0x2000,
-    }
-}
-
 /// Names of protocols and ports, from the grammar.
 pub struct Names<'g> {
     protocols: HashMap<&'g str, u8>,

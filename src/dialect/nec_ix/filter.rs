@@ -7,11 +7,11 @@
 use super::acl::{Acl, AclRow, is_any};
 use super::ipsec::Plan;
 use super::lines::is;
-use super::{Export, address, undocumented};
+use super::{Export, undocumented};
 use crate::ir::Device;
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Attach, Family, Filter, FilterRole, Hook, IfMatch, NatMatch, Pipeline, Rule, RuleLog, Stage, Verdict};
-use crate::ir::interface::{InterfaceIx, InterfaceKind};
+use crate::ir::interface::{InterfaceIx, InterfaceKind, is_public};
 use crate::ir::live::Live;
 use crate::ir::nat::NatIx;
 use crate::ir::system::{Definition, Undefined};
@@ -231,7 +231,7 @@ impl Via {
         let covers = |own: &Option<std::net::IpAddr>| match (row.dst.get(), own) {
             (Some(AddrExpr::Range(first, last)), Some(addr)) => first <= addr && addr <= last,
             // An address the export does not show is a public one.
-            (Some(AddrExpr::Range(first, last)), None) => address::is_public(*first) && address::is_public(*last),
+            (Some(AddrExpr::Range(first, last)), None) => is_public(*first) && is_public(*last),
             _ => false,
         };
         let via = self.own.iter().filter(|(_, own)| covers(own)).map(|(ix, _)| *ix).collect();

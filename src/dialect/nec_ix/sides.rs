@@ -3,11 +3,10 @@
 //! A sign names the line it was read from. Signs of both sides may stand beside each other; the analysis weighs them.
 
 use super::Export;
-use super::address;
 use super::interface::Port;
 use super::lines::is;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{AddressHow, Interface, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{AddressHow, Interface, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::source::Span;
 use SidePointer::{RemoteAccess, Trusted, Tunnel, Untrusted};
 use SignStrength::{Medium, Strong, Weak};
@@ -75,7 +74,7 @@ fn of_kind(export: &Export<'_>, port: &Port<'_>, interface: &Interface) -> Vec<T
     let plain = matches!(interface.kind, InterfaceKind::Physical | InterfaceKind::Vlan | InterfaceKind::Bridge);
     for address in interface.addresses.iter().filter(|a| plain && !a.v6 && a.how == AddressHow::Static) {
         let Some(net) = address.net.get() else { continue };
-        let (code, side) = if address::is_public(net.addr) {
+        let (code, side) = if is_public(net.addr) {
             ("sign.public_address", Untrusted)
         } else if !translated {
             ("sign.private_address", Trusted)

@@ -87,29 +87,7 @@ pub fn filter_address(word: &str, span: Span) -> AddrExpr {
             }
         });
     }
-    match parts.len() {
-        0 => AddrExpr::Nothing,
-        1 => parts.swap_remove(0),
-        _ => AddrExpr::Union(parts),
-    }
-}
-
-/// Whether an address belongs to nobody's private network: it may be reached from the Internet.
-pub fn is_public(addr: IpAddr) -> bool {
-    match addr {
-        IpAddr::V4(a) => {
-            let [x, y, ..] = a.octets();
-            let shared = x == 100 && (64..128).contains(&y);
-            !(a.is_private()
-                || a.is_loopback()
-                || a.is_link_local()
-                || a.is_multicast()
-                || a.is_unspecified()
-                || a.is_broadcast()
-                || shared)
-        }
-        IpAddr::V6(a) => (a.segments()[0] & 0xe000) == 0x2000,
-    }
+    AddrExpr::union(parts)
 }
 
 /// Names of protocols and ports, from the grammar.

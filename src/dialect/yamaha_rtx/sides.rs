@@ -3,13 +3,12 @@
 //! A sign names the line it was read from. Signs of both sides may stand beside each other; the analysis weighs them.
 
 use super::Export;
-use super::address;
 use super::commands::{Command, Scope};
 use super::interface::sign;
 use super::routes::Gateway;
 use super::vpn;
 use crate::ir::fact::Origin;
-use crate::ir::interface::{AddressHow, Interface, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign};
+use crate::ir::interface::{AddressHow, Interface, InterfaceIx, InterfaceKind, SidePointer, SignStrength, TrustSign, is_public};
 use crate::source::Span;
 use SidePointer::{RemoteAccess, Trusted, Tunnel, Untrusted};
 use SignStrength::{Medium, Strong, Weak};
@@ -124,7 +123,7 @@ fn by_kind_and_address(export: &Export<'_>, interfaces: &mut [Interface]) {
             .iter()
             .filter(|_| plain)
             .filter_map(|(addr, a)| {
-                if address::is_public(*addr) {
+                if is_public(*addr) {
                     Some(sign("sign.public_address", Medium, Untrusted, a.net.origin.clone()))
                 } else if !translated {
                     Some(sign("sign.private_address", Medium, Trusted, a.net.origin.clone()))
