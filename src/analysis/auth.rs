@@ -212,9 +212,7 @@ fn admin_path(cx: &Context<'_>, sheet: &mut Sheet<'_>, path: &AdminPath) {
         crate::ir::fact::Rest::Complete(o) => Fact::known(!path.listeners.is_empty(), o.clone()),
         crate::ir::fact::Rest::MayHoldMore(why) => Fact::unknown(why.clone()),
     });
-    let mut services: Vec<&str> = exposures.iter().filter(|e| !e.live.value.is_false()).map(|e| e.service).collect();
-    services.sort_unstable();
-    services.dedup();
+    let services = exposures.iter().filter(|e| !e.live.value.is_false()).map(|e| Cow::Borrowed(e.service)).collect();
     record.bool("live", path.live.clone());
     record.bool("remote", remote);
     record.bool("second", facts.second);
@@ -222,7 +220,7 @@ fn admin_path(cx: &Context<'_>, sheet: &mut Sheet<'_>, path: &AdminPath) {
     record.bool("empty", without_factory(cx, path.account, facts.empty));
     record.bool("fallback", Fact::known(path.fallback, at.clone()));
     record.text("account", path.principal.clone(), at.clone());
-    record.text("services", services.join(", "), at);
+    record.exact_set("services", services, at);
     record.word("exposure_class", worst_class(exposures.iter().copied()));
     record.chain = factor_steps(&path.factors);
     sheet.add(record);

@@ -375,7 +375,7 @@ pub static ADMIN_PATH: Kind = Kind {
         b("empty"),
         b("fallback"),
         t("account"),
-        t("services"),
+        set("services", SERVICES),
         w("exposure_class", CLASSES),
     ],
 };
