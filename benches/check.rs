@@ -85,6 +85,7 @@ fn options<'a>(stated: &'a (dyn Fn(&str) -> (Stated, Option<String>) + Sync)) ->
         as_of: common::AS_OF.to_owned(),
         dialect: None,
         rules: sekisho::rule::builtin(),
+        data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
         excerpts: false,
         stated,

@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod finding;
 pub mod fleet;
 pub mod ir;
+pub mod lifecycle;
 pub mod packet;
 pub mod report;
 pub mod rule;

@@ -48,11 +48,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("answer.rs", &["finding", "ir"]),
     ("texts.rs", &["finding"]),
     ("dialect", &["ir", "source", "syntax"]),
-    ("analysis", &["ir", "packet", "source"]),
-    ("rule", &["dialect", "finding", "ir", "source", "texts"]),
-    ("fleet", &["analysis", "answer", "dialect", "finding", "ir", "packet", "rule", "source", "syntax", "texts"]),
+    ("lifecycle", &["ir"]),
+    ("analysis", &["ir", "lifecycle", "packet", "source"]),
+    ("rule", &["dialect", "finding", "ir", "lifecycle", "source", "texts"]),
+    ("fleet", &["analysis", "answer", "dialect", "finding", "ir", "lifecycle", "packet", "rule", "source", "syntax", "texts"]),
     ("report", &["answer", "finding", "ir", "source", "texts"]),
-    ("cli", &["analysis", "answer", "dialect", "finding", "fleet", "ir", "report", "rule", "source", "texts"]),
+    ("cli", &["analysis", "answer", "dialect", "finding", "fleet", "ir", "lifecycle", "report", "rule", "source", "texts"]),
 ];
 
 #[test]

@@ -213,3 +213,29 @@ fn the_same_input_gives_the_same_bytes() {
     };
     assert_eq!(run("1"), run("2"));
 }
+
+#[test]
+fn data_of_ones_own_takes_the_place_of_the_built_in_and_its_mistakes_are_shown_in_place() {
+    let dir = tempfile::tempdir().expect("folder");
+    let path = dir.path().join("own.toml");
+    let small = "as_of = \"2026-11-01\"\nexploited_as_of = \"2026-11-10\"\n[order]\n\"fortinet.fortios\" = \"numbers\"\n\
+                 [source.s]\ntitle = \"own list\"\nwhere = \"w\"\nas_of = \"2026-11-01\"\nlicence = \"l\"\n\
+                 [[train]]\nproduct = \"fortinet.fortios\"\ntrain = \"6.0\"\nend = \"2031-01-01\"\nsource = \"s\"\n";
+    let check = |text: &str| {
+        std::fs::write(&path, text).expect("file");
+        out(sekisho().arg("check").arg(BAD).args(["--only", "FW001,FW003", "--as-of", "2026-11-20", "--lang", "en", "--data"]).arg(&path))
+    };
+    let (status, stdout, _) = check(small);
+    assert!(status == 0 && stdout.contains("product data as of 2026-11-01"), "{stdout}");
+    let (status, stdout, _) = check(&small.replace("2031", "2020"));
+    assert!(status == 1 && stdout.contains("FW001") && stdout.contains("own list"), "{stdout}");
+    let (status, _, stderr) = check(&small.replace("2031-01-01", "soon"));
+    assert!(status == 2 && stderr.contains("own.toml:13:7: soon is no date") && stderr.contains("^^^^"), "{stderr}");
+    let asks = "[condition.c]\nja = \"x\"\nen = \"x\"\non = [{ kind = \"listener\", some = 'it.servise == \"https\"' }]\n";
+    let (status, _, stderr) = check(&format!("{small}{asks}"));
+    assert!(status == 2 && stderr.contains("servise") && stderr.contains("service"), "{stderr}");
+    let list = |as_of: &str| out(sekisho().args(["list", "data", "--lang", "en", "--as-of", as_of, "--data"]).arg(&path)).1;
+    std::fs::write(&path, small).expect("file");
+    assert!(list("2026-11-20").contains("as of 2026-11-10 (10 days before"), "{}", list("2026-11-20"));
+    assert!(list("2027-06-01").contains("more than 90"));
+}

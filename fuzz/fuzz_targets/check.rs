@@ -16,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         as_of: "2026-11-20".to_owned(),
         dialect: None,
         rules: sekisho::rule::builtin(),
+        data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
         excerpts: true,
         stated: &|_| (Stated::default(), None),

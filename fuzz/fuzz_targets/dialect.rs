@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use sekisho::analysis::Settings;
 use sekisho::dialect;
 use sekisho::fleet::run;
+use sekisho::rule::vulnerability::Knowledge;
 use sekisho::source::{self, FileId, Limits, Source};
 use std::sync::Arc;
 
@@ -13,9 +14,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((first, rest)) = bytes.split_first() else { return };
     let Some(member) = source::open("fuzzed", rest.to_vec(), &Limits::STANDARD).members.pop() else { return };
     let Ok(source) = Source::from_member(FileId(0), member) else { return };
-    let settings = Settings { stated: Default::default(), as_of: "2026-11-20".to_owned(), run_key: Arc::new([7; 32]) };
+    let data = Knowledge::builtin();
+    let settings = Settings { stated: Default::default(), as_of: "2026-11-20".to_owned(), data: data.data.clone(), run_key: Arc::new([7; 32]) };
     let whole = 0..source.clean().len();
-    let Some(analysed) = run::analyse(&source, whole, usize::from(*first) % dialect::all().len(), &settings, true) else { return };
+    let Some(analysed) = run::analyse(&source, whole, usize::from(*first) % dialect::all().len(), &settings, &data, true) else { return };
     // What points into the text lies in the text.
     for span in &analysed.secrets {
         assert!(source.clean().get(span.start as usize..span.end as usize).is_some());

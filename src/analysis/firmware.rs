@@ -2,51 +2,12 @@
 //! unknown status, never supported.
 
 use super::{Context, Sheet, is_whole, known_word};
-use crate::ir::device::{Precision, Version};
+use crate::ir::device::Precision;
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::record::{Record, Word};
 use crate::ir::schema;
+use crate::lifecycle::date;
 use jiff::civil::Date;
-use serde::Deserialize;
-use std::sync::OnceLock;
-
-/// End-of-support data; see `data/lifecycle.toml` for its sources and date.
-#[derive(Debug, Default, Deserialize)]
-pub struct Lifecycle {
-    /// Date of the newest source.
-    pub as_of: String,
-    /// Trains of software.
-    #[serde(default, rename = "train")]
-    pub trains: Vec<Train>,
-}
-
-/// A train of releases and the end of its support.
-#[derive(Debug, Deserialize)]
-pub struct Train {
-    /// Key of the product.
-    pub product: String,
-    /// Beginning of the versions meant, e.g. `7.2`.
-    pub train: String,
-    /// Last day of any support, `YYYY-MM-DD`; absent: still supported, no date announced.
-    #[serde(default)]
-    pub end: Option<String>,
-    /// The vendor names no end of support, but a newer train took its place: on `end`, or some day in the past.
-    #[serde(default)]
-    pub superseded: bool,
-}
-
-/// The embedded data.
-pub fn lifecycle() -> &'static Lifecycle {
-    static DATA: OnceLock<Lifecycle> = OnceLock::new();
-    DATA.get_or_init(|| toml::from_str(include_str!("../../data/lifecycle.toml")).unwrap_or_default())
-}
-
-/// The train of a version: the longest that its numbers begin with.
-fn train_of<'d>(data: &'d Lifecycle, product: &str, version: &Version) -> Option<&'d Train> {
-    let parts = |t: &str| t.split('.').map(|p| p.parse().ok()).collect::<Option<Vec<u32>>>();
-    let fits = |t: &&Train| t.product == product && parts(&t.train).is_some_and(|p| version.parts.starts_with(&p));
-    data.trains.iter().filter(fits).max_by_key(|t| t.train.len())
-}
 
 /// The record of kind `firmware`; one for a box, none for its virtual parts.
 pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
@@ -66,9 +27,9 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
         Some(Precision::Train) => "train",
         _ => "none",
     };
-    let train = version.and_then(|v| train_of(lifecycle(), &device.identity.lifecycle_key, v));
-    let as_of: Option<Date> = cx.settings.as_of.parse().ok();
-    let end: Option<Date> = train.and_then(|t| t.end.as_deref()).and_then(|d| d.parse().ok());
+    let train = version.and_then(|v| cx.settings.data.train_of(&device.identity.lifecycle_key, v));
+    let as_of: Option<Date> = date(&cx.settings.as_of);
+    let end: Option<Date> = train.and_then(|t| t.end.as_ref()).and_then(|d| date(d.as_ref()));
     let status: Fact<Word> = match (train, end, as_of) {
         (Some(t), end, today) if t.superseded => {
             let still = end.zip(today).is_some_and(|(end, today)| today <= end);
@@ -90,7 +51,10 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     record.word("precision", known_word(precision, at.clone()));
     record.text("version", version.map_or(String::new(), |v| v.text.clone()), at.clone());
     record.word("os_status", status);
-    record.text("os_date", train.and_then(|t| t.end.clone()).unwrap_or_default(), at.clone());
+    record.text("os_date", train.and_then(|t| t.end.as_ref()).map_or(String::new(), |d| d.as_ref().clone()), at.clone());
+    let source = train.and_then(|t| cx.settings.data.sources.get(t.source.as_ref()));
+    record.text("os_source", source.map_or(String::new(), |s| s.title.clone()), at.clone());
+    record.text("os_as_of", source.map_or(String::new(), |s| s.as_of.as_ref().clone()), at.clone());
     let update = device.update.as_ref();
     record.bool("auto_update", update.map_or_else(|| unknown("update".into()).map(|_: &Word| false), |u| u.on.clone()));
     record.bool("can_update", update.map_or_else(|| unknown("update".into()).map(|_: &Word| false), |u| u.can.clone()));

@@ -30,6 +30,7 @@ use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::record::{FactSheet, Record, Records, Value, Word};
 use crate::ir::schema::{self, Kind};
+use crate::lifecycle::Lifecycle;
 use crate::source::Span;
 use exposure::Exposure;
 use grants::Grants;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub stated: Stated,
     /// The audit date as `YYYY-MM-DD`.
     pub as_of: String,
+    /// Support dates.
+    pub data: Arc<Lifecycle>,
     /// Key of this run for fingerprints of secrets.
     pub run_key: Arc<[u8; 32]>,
 }

@@ -1,7 +1,7 @@
 //! `sekisho check`: judges files and folders.
 
 use super::error::Error;
-use super::{as_of, dialect, print_bytes, rules, run_key};
+use super::{as_of, data, dialect, print_bytes, rules, run_key};
 use crate::analysis::Stated;
 use crate::finding::{Lang, Report, Severity};
 use crate::fleet::config::Config;
@@ -63,6 +63,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         as_of: as_of(matches)?,
         dialect: dialect(matches)?,
         rules: &rules,
+        data: data(matches, lang)?,
         run_key: run_key()?,
         excerpts: text_output,
         stated: &stated,
@@ -203,7 +204,7 @@ fn old_data(report: &mut Report) {
         let (a, b): (jiff::civil::Date, jiff::civil::Date) = (a.parse().ok()?, b.parse().ok()?);
         Some((b - a).get_days())
     };
-    if days(&report.data_as_of, &report.as_of).is_some_and(|d| d > 90) {
+    if days(&report.data_as_of, &report.as_of).is_some_and(|d| d > super::OLD) {
         report.notices.push(texts().fill(report.lang, "run.notice.old_data", &[&report.data_as_of]));
     }
 }

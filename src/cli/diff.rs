@@ -47,6 +47,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         as_of: super::as_of(matches)?,
         dialect: dialect(matches)?,
         rules: &rules,
+        data: super::data(matches, lang)?,
         run_key: super::run_key()?,
         excerpts: true,
         stated: &stated,

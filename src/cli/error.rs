@@ -1,9 +1,11 @@
 //! Errors by the user's situation: what happened, where, and what to do next.
 
 use crate::finding::Lang;
+use crate::lifecycle::DataError;
 use crate::rule::error::RuleError;
 use crate::source::LineIndex;
 use crate::texts::texts;
+use std::ops::Range;
 
 /// What keeps a command from doing its work.
 #[derive(Debug)]
@@ -116,17 +118,29 @@ fn distance(a: &str, b: &str) -> usize {
 
 /// The mistakes of a rule file, each with its line and the place under it.
 pub fn rule_file(path: &str, text: &str, errors: &[RuleError], lang: Lang) -> String {
+    in_rules("cli.error.rule_file", path, text, errors, lang)
+}
+
+/// The mistakes in the questions of lifecycle data.
+pub fn questions(path: &str, text: &str, errors: &[RuleError], lang: Lang) -> String {
+    in_rules("cli.error.data_file", path, text, errors, lang)
+}
+
+/// The mistakes of lifecycle data.
+pub fn data_file(path: &str, text: &str, errors: &[DataError], lang: Lang) -> String {
     let lines = LineIndex::new(text);
-    let mut out = texts().fill(lang, "cli.error.rule_file", &[path]);
+    let mut out = texts().fill(lang, "cli.error.data_file", &[path]);
     for error in errors {
-        let at = lines.position(text, error.span.start as u32);
-        let args: Vec<&str> = error.args.iter().map(String::as_str).collect();
-        let message = texts().fill(lang, &format!("rule_errors.{}", error.key), &args);
-        out.push_str(&format!("\n{path}:{}:{}: {message}", at.line, at.column));
-        let line = lines.line_text(text, at.line);
-        let length = text.get(error.span.clone()).map_or(1, |s| s.lines().next().unwrap_or("").chars().count()).max(1);
-        let room = line.chars().count().saturating_sub(at.column - 1).max(1);
-        out.push_str(&format!("\n    {line}\n    {}{}", " ".repeat(at.column - 1), "^".repeat(length.min(room))));
+        out.push_str(&placed(path, text, &lines, &error.span, &fill(lang, &format!("data_errors.{}", error.key), &error.args)));
+    }
+    out
+}
+
+fn in_rules(heading: &str, path: &str, text: &str, errors: &[RuleError], lang: Lang) -> String {
+    let lines = LineIndex::new(text);
+    let mut out = texts().fill(lang, heading, &[path]);
+    for error in errors {
+        out.push_str(&placed(path, text, &lines, &error.span, &fill(lang, &format!("rule_errors.{}", error.key), &error.args)));
         if let Some(meant) = &error.meant {
             out.push_str(&format!("\n    {}", texts().fill(lang, "rule_errors.did_you_mean", &[meant])));
         }
@@ -135,4 +149,18 @@ pub fn rule_file(path: &str, text: &str, errors: &[RuleError], lang: Lang) -> St
         }
     }
     out
+}
+
+fn fill(lang: Lang, key: &str, args: &[String]) -> String {
+    texts().fill(lang, key, &args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// A message at its place, with the line and a mark under what is meant.
+fn placed(path: &str, text: &str, lines: &LineIndex, span: &Range<usize>, message: &str) -> String {
+    let at = lines.position(text, span.start as u32);
+    let line = lines.line_text(text, at.line);
+    let length = text.get(span.clone()).map_or(1, |s| s.lines().next().unwrap_or("").chars().count()).max(1);
+    let room = line.chars().count().saturating_sub(at.column - 1).max(1);
+    let mark = "^".repeat(length.min(room));
+    format!("\n{path}:{}:{}: {message}\n    {line}\n    {}{mark}", at.line, at.column, " ".repeat(at.column - 1))
 }

@@ -16,6 +16,8 @@ use crate::finding::Lang;
 use crate::fleet::config::Config;
 use crate::fleet::discover::{self, Found};
 use crate::fleet::run::{self, Input};
+use crate::lifecycle::Lifecycle;
+use crate::rule::vulnerability::Knowledge;
 use crate::texts::texts;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
@@ -23,6 +25,12 @@ use error::Error;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Lifecycle data that is more days old than this on the audit date is said to be old.
+const OLD: i32 = 90;
+/// Largest file that `--data` takes: 16 MiB.
+const LARGEST_DATA: u64 = 16 << 20;
 
 /// Names of the commands; anything else in the first place is a path for `check`.
 const COMMANDS: [&str; 10] = ["check", "reach", "diff", "explain", "list", "dump", "init", "completions", "man", "help"];
@@ -106,6 +114,12 @@ pub fn command(lang: Lang) -> Command {
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .value_hint(ValueHint::AnyPath)
         .help(t("cli.arg.rules"));
+    let data = Arg::new("data")
+        .long("data")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .value_hint(ValueHint::FilePath)
+        .help(t("cli.arg.data"));
     let config = Arg::new("config")
         .long("config")
         .value_name("FILE")
@@ -153,6 +167,7 @@ pub fn command(lang: Lang) -> Command {
         .arg(dialect.clone())
         .arg(as_of.clone())
         .arg(rules.clone())
+        .arg(data.clone())
         .arg(config.clone())
         .arg(lang_arg.clone());
     let check = Command::new("check")
@@ -178,6 +193,7 @@ pub fn command(lang: Lang) -> Command {
         .arg(dialect.clone())
         .arg(as_of.clone())
         .arg(rules.clone())
+        .arg(data.clone())
         .arg(config)
         .arg(
             Arg::new("color")
@@ -221,10 +237,12 @@ pub fn command(lang: Lang) -> Command {
                     Arg::new("what")
                         .value_name("WHAT")
                         .required(true)
-                        .value_parser(PossibleValuesParser::new(["dialects", "rules", "controls"]))
+                        .value_parser(PossibleValuesParser::new(["dialects", "rules", "controls", "data"]))
                         .help(t("cli.arg.list")),
                 )
                 .arg(rules)
+                .arg(data.clone())
+                .arg(as_of.clone())
                 .arg(lang_arg.clone()),
         )
         .subcommand(
@@ -240,6 +258,7 @@ pub fn command(lang: Lang) -> Command {
                 )
                 .arg(dialect)
                 .arg(as_of)
+                .arg(data)
                 .arg(lang_arg.clone()),
         )
         .subcommand(
@@ -328,6 +347,18 @@ fn dialect(matches: &ArgMatches) -> Result<Option<String>, Error> {
         Some(name) if names.contains(&name.as_str()) => Ok(Some(name.clone())),
         Some(name) => Err(Error::unknown("cli.error.unknown_dialect", name, &names)),
     }
+}
+
+/// Support dates and exploited vulnerabilities: the user's own from `--data`, else what comes with the program.
+fn data(matches: &ArgMatches, lang: Lang) -> Result<Arc<Knowledge>, Error> {
+    let Some(path) = matches.get_one::<std::path::PathBuf>("data") else { return Ok(Knowledge::builtin()) };
+    let name = path.display().to_string();
+    let bytes = discover::read(&Found::File { path: path.clone(), named: true }, LARGEST_DATA)
+        .map_err(|e| Error::Read { path: name.clone(), why: e.to_string() })?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let data = Lifecycle::load(&text).map_err(|errors| Error::RuleFile(error::data_file(&name, &text, &errors, lang)))?;
+    let known = Knowledge::new(Arc::new(data), &text);
+    known.map(Arc::new).map_err(|errors| Error::RuleFile(error::questions(&name, &text, &errors, lang)))
 }
 
 /// The rules of a run: the built-in ones, then the user's own from `--rules`; a file of theirs with the id of a built-in one replaces it.

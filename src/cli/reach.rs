@@ -23,6 +23,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         as_of: super::as_of(matches)?,
         dialect: dialect(matches)?,
         rules: &[],
+        data: crate::rule::vulnerability::Knowledge::builtin(),
         run_key: super::run_key()?,
         excerpts: true,
         stated: &stated,

@@ -8,6 +8,7 @@ use crate::ir::device::Device;
 use crate::ir::record::FactSheet;
 use crate::rule::engine::{ActionText, Engine};
 use crate::rule::file::Rule;
+use crate::rule::vulnerability::Knowledge;
 use crate::source::{self, FileId, Limits, Masked, Member, Source, Span};
 use crate::texts::texts;
 use rayon::prelude::*;
@@ -25,6 +26,8 @@ pub struct Options<'a> {
     pub dialect: Option<String>,
     /// The rules.
     pub rules: &'a [Rule],
+    /// Support dates and exploited vulnerabilities.
+    pub data: Arc<Knowledge>,
     /// Key of this run for fingerprints of secrets.
     pub run_key: Arc<[u8; 32]>,
     /// Whether an output needs excerpts of the configuration.
@@ -55,7 +58,7 @@ pub fn check(inputs: &[Input<'_>], options: &Options<'_>) -> Report {
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         as_of: options.as_of.clone(),
-        data_as_of: analysis::firmware::lifecycle().as_of.clone(),
+        data_as_of: options.data.data.oldest().to_owned(),
         lang: options.lang,
         files: Vec::new(),
         passed_over: Vec::new(),
@@ -176,7 +179,7 @@ pub fn whole(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
 
 fn refusal(report: FileReport, options: &Options<'_>) -> Whole {
     let (stated, _) = (options.stated)(&report.path);
-    let settings = Settings { stated, as_of: options.as_of.clone(), run_key: options.run_key.clone() };
+    let settings = Settings { stated, as_of: options.as_of.clone(), run_key: options.run_key.clone(), data: options.data.data.clone() };
     Whole { report, analysed: None, source: None, masked: None, settings }
 }
 
@@ -246,13 +249,21 @@ pub struct Analysed {
 }
 
 /// Reads and analyses one export of a known dialect. Places of secrets are only looked for where excerpts are wanted.
-pub fn analyse(source: &Source, range: Range<usize>, dialect: usize, settings: &Settings, excerpts: bool) -> Option<Analysed> {
+pub fn analyse(
+    source: &Source,
+    range: Range<usize>,
+    dialect: usize,
+    settings: &Settings,
+    data: &Knowledge,
+    excerpts: bool,
+) -> Option<Analysed> {
     let grammar = dialect::grammar(dialect)?;
     let implementation = *dialect::all().get(dialect)?;
     let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
     let input = dialect::Input { tree: &tree, grammar, range };
     let devices = dialect::read(implementation, &input);
-    let sheets = analysis::analyse(&devices, settings);
+    let mut sheets = analysis::analyse(&devices, settings);
+    data.add(&devices, &mut sheets);
     Some(Analysed {
         dialect,
         devices,
@@ -310,13 +321,18 @@ fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &St
     let lang = options.lang;
     let path = source.name().to_owned();
     let exports = exports(&mut source, wanted);
-    let settings = Settings { stated: stated.clone(), as_of: options.as_of.clone(), run_key: options.run_key.clone() };
+    let settings = Settings {
+        stated: stated.clone(),
+        as_of: options.as_of.clone(),
+        run_key: options.run_key.clone(),
+        data: options.data.data.clone(),
+    };
     let mut reports = Vec::new();
     let mut secrets: Vec<Span> = Vec::new();
     for (range, detected) in exports {
         let Detected { dialect, verdict } = detected;
         let analysed = match dialect {
-            Some(dialect) => analyse(&source, range.clone(), dialect, &settings, options.excerpts),
+            Some(dialect) => analyse(&source, range.clone(), dialect, &settings, &options.data, options.excerpts),
             None => {
                 reports.push((unknown(&path, &source, range, &verdict, named, lang), None));
                 continue;
@@ -368,7 +384,16 @@ fn judge_export(path: &str, source: &Source, analysed: &Analysed, settings: &Set
         let note = row.note.as_ref().map(|n| if lang == Lang::Ja { n.ja.clone() } else { n.en.clone() });
         Some(ActionText { commands: row.commands.clone(), note })
     };
-    let engine = Engine { rules: options.rules, lang, action: &action };
+    let data = &options.data.data;
+    let said = |field: &str, word: &str| match field {
+        "features" => data.conditions.get(word).map(|c| if lang == Lang::Ja { c.ja.clone() } else { c.en.clone() }),
+        "summary" => {
+            let found = data.vulnerabilities.iter().find(|v| v.id.as_ref() == word)?;
+            if lang == Lang::Ja { found.ja.clone() } else { found.en.clone() }
+        }
+        _ => None,
+    };
+    let engine = Engine { rules: options.rules, lang, action: &action, said: &said };
     let mut devices: Vec<_> = analysed.devices.iter().zip(&analysed.sheets).map(|(d, s)| engine.device(d, s)).collect();
     // Who brings no rules asks no question that a story answers.
     let told = if options.rules.is_empty() { Vec::new() } else { story::stories(analysed, settings, lang) };

@@ -8,7 +8,7 @@ use crate::texts::texts;
 
 /// At most one story for each device of an export.
 pub(super) fn stories(analysed: &Analysed, settings: &Settings, lang: Lang) -> Vec<Option<Story>> {
-    let engine = Engine { rules: &[], lang, action: &|_| None };
+    let engine = Engine { rules: &[], lang, action: &|_| None, said: &|_, _| None };
     let word = |field: &str, word: &str| texts().find(lang, &format!("words.{field}.{word}")).unwrap_or(word).to_owned();
     let hop = |hop: &story::Hop| {
         let args: Vec<String> = match (hop.code, hop.args.as_slice()) {

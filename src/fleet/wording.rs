@@ -33,7 +33,7 @@ impl Words {
     }
 
     fn engine<T>(self, ask: impl FnOnce(&Engine<'_>) -> T) -> T {
-        ask(&Engine { rules: &[], lang: self.lang, action: &|_| None })
+        ask(&Engine { rules: &[], lang: self.lang, action: &|_| None, said: &|_, _| None })
     }
 
     /// The sentence of a reason for not knowing.

@@ -68,11 +68,17 @@ pub enum WhyCode {
     Site,
     /// The data that comes with the program does not cover it.
     NoData,
+    /// The data on exploited vulnerabilities does not cover the product.
+    NoVulnerabilityData,
+    /// Nobody checked which versions are affected.
+    UncheckedRange,
+    /// It depends on the model, which cannot be read.
+    ModelDecides,
 }
 
 impl WhyCode {
     /// All codes, for tests and documentation.
-    pub const ALL: [WhyCode; 18] = [
+    pub const ALL: [WhyCode; 21] = [
         WhyCode::NotExported,
         WhyCode::Pushed,
         WhyCode::OtherContext,
@@ -91,6 +97,9 @@ impl WhyCode {
         WhyCode::PeerDecides,
         WhyCode::Site,
         WhyCode::NoData,
+        WhyCode::NoVulnerabilityData,
+        WhyCode::UncheckedRange,
+        WhyCode::ModelDecides,
     ];
 
     /// The stable word of this code, used in JSON and as the key of its sentence.
@@ -114,6 +123,9 @@ impl WhyCode {
             WhyCode::PeerDecides => "peer_decides",
             WhyCode::Site => "site",
             WhyCode::NoData => "no_data",
+            WhyCode::NoVulnerabilityData => "no_vulnerability_data",
+            WhyCode::UncheckedRange => "unchecked_range",
+            WhyCode::ModelDecides => "model_decides",
         }
     }
 }

@@ -476,8 +476,27 @@ pub static FIRMWARE: Kind = Kind {
         t("version"),
         w("os_status", &["supported", "near", "superseded", "past"]),
         t("os_date"),
+        t("os_source"),
+        t("os_as_of"),
         b("auto_update"),
         b("can_update"),
+    ],
+};
+
+/// A vulnerability of the firmware's product that is known to be exploited.
+pub static VULNERABILITY: Kind = Kind {
+    name: "vulnerability",
+    fields: &[
+        b("affected"),
+        b("by_hand"),
+        w("state", &["reachable", "on", "unknown", "off"]),
+        set("features", &[]),
+        t("ids"),
+        b("ransomware"),
+        t("version"),
+        t("fixed"),
+        t("exploited"),
+        t("as_of"),
     ],
 };
 
@@ -527,6 +546,7 @@ pub static KINDS: &[&Kind] = &[
     &CLOCK,
     &SNMP_ACCESS,
     &FIRMWARE,
+    &VULNERABILITY,
     &PROPOSAL,
     &OBJECT,
     &REFERENCE,

@@ -30,6 +30,7 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("EXP009", include_str!("../../rules/EXP009.toml")),
     ("FW001", include_str!("../../rules/FW001.toml")),
     ("FW002", include_str!("../../rules/FW002.toml")),
+    ("FW003", include_str!("../../rules/FW003.toml")),
     ("FW004", include_str!("../../rules/FW004.toml")),
     ("FW005", include_str!("../../rules/FW005.toml")),
     ("HYG001", include_str!("../../rules/HYG001.toml")),

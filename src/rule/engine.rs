@@ -7,6 +7,7 @@
 use super::file::{Group, GroupBy, Rule, Subject};
 use super::predicate::Read;
 use super::remedy;
+use super::vulnerability::SUMMARY;
 use crate::finding::{Confidence, DeviceReport, Finding, Label, Lang, Outcome, OutcomeKind, Remedy, Severity};
 use crate::ir::device::Device;
 use crate::ir::fact::{DefaultOrigin, Origin, Rest, Strength, Val, Why, WhyCode};
@@ -33,6 +34,8 @@ pub struct Engine<'a> {
     pub lang: Lang,
     /// How the dialect of the export carries out an action.
     pub action: &'a dyn Fn(&str) -> Option<ActionText>,
+    /// Wordings that come with data: of a word of a field, in the language of the report.
+    pub said: &'a dyn Fn(&str, &str) -> Option<String>,
 }
 
 /// Related labels of one finding; a longer proof is cut.
@@ -245,8 +248,11 @@ impl Engine<'_> {
 
     /// The sentence of a step of a proof.
     pub fn step(&self, step: &Step) -> Label {
-        let args: Vec<String> =
-            step.args.iter().map(|a| self.texts().find(self.lang, &format!("words.service.{a}")).unwrap_or(a).to_owned()).collect();
+        let worded = |a: &String| match a.strip_prefix(SUMMARY).and_then(|id| (self.said)("summary", id)) {
+            Some(summary) => summary,
+            None => self.texts().find(self.lang, &format!("words.service.{a}")).unwrap_or(a).to_owned(),
+        };
+        let args: Vec<String> = step.args.iter().map(worded).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let key = format!("steps.{}", step.code);
         Label::new(step.span, self.texts().fill(self.lang, &key, &args))
@@ -287,7 +293,9 @@ impl Engine<'_> {
         };
         let primary = self.primary(lead, sheet);
         let mut related: Vec<Label> = Vec::new();
-        for f in list.iter().filter(|f| !std::ptr::eq(**f, lead)) {
+        // What a step of the proof names needs no label of its own.
+        let named = |f: &Failed<'_>| f.record.chain.iter().any(|s| s.args.first() == Some(&f.record.subject));
+        for f in list.iter().filter(|f| !std::ptr::eq(**f, lead) && !named(f)) {
             related.push(Label::new(f.record.span, f.record.subject.clone()));
         }
         for step in list.iter().flat_map(|f| &f.record.chain) {
@@ -351,6 +359,9 @@ impl Engine<'_> {
 
 impl Wording for Engine<'_> {
     fn word(&self, field: &str, word: &str) -> String {
+        if let Some(said) = (self.said)(field, word) {
+            return said;
+        }
         // Fields that share their words with another name it in the table.
         let field = self.texts().alias("words.same_as", field).unwrap_or(field);
         self.texts().find(self.lang, &format!("words.{field}.{word}")).unwrap_or(word).to_owned()

@@ -10,6 +10,7 @@ pub mod error;
 pub mod file;
 pub mod predicate;
 pub mod remedy;
+pub mod vulnerability;
 
 use file::Rule;
 use std::sync::OnceLock;

@@ -4,6 +4,7 @@
 pub(super) static FILES: &[(&str, &str)] = &[
     ("actions", include_str!("../../texts/actions.toml")),
     ("cli", include_str!("../../texts/cli.toml")),
+    ("data_errors", include_str!("../../texts/data_errors.toml")),
     ("diff", include_str!("../../texts/diff.toml")),
     ("problems", include_str!("../../texts/problems.toml")),
     ("reach", include_str!("../../texts/reach.toml")),

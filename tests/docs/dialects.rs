@@ -7,6 +7,8 @@ use sekisho::dialect::grammar::{Grammar, Sign, SyntaxTable};
 use sekisho::finding::{Lang, OutcomeKind};
 use sekisho::fleet::run;
 use sekisho::ir::schema;
+use sekisho::lifecycle::Lifecycle;
+use sekisho::rule::vulnerability::Knowledge;
 use sekisho::source::{FileId, Limits, Source, open};
 use sekisho::texts::texts;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +98,7 @@ struct Seen {
 
 fn seen() -> Seen {
     let mut seen = Seen::default();
-    let settings = Settings { stated: Stated::default(), as_of: AS_OF.to_owned(), run_key: Arc::new([7; 32]) };
+    let settings = Settings { stated: Stated::default(), as_of: AS_OF.to_owned(), data: Lifecycle::builtin(), run_key: Arc::new([7; 32]) };
     for path in corpus() {
         for file in judge(&path, Lang::En).files {
             let Some(dialect) = file.dialect else { continue };
@@ -114,7 +116,11 @@ fn seen() -> Seen {
         for member in open(&name, std::fs::read(&path).expect("file"), &Limits::STANDARD).members {
             let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
             for (range, detected) in run::exports(&mut source, None) {
-                let Some(analysed) = detected.dialect.and_then(|d| run::analyse(&source, range, d, &settings, false)) else { continue };
+                let Some(analysed) =
+                    detected.dialect.and_then(|d| run::analyse(&source, range, d, &settings, &Knowledge::builtin(), false))
+                else {
+                    continue;
+                };
                 let dialect = sekisho::dialect::all()[analysed.dialect].name();
                 for (kind, records) in analysed.sheets.iter().flat_map(|s| schema::KINDS.iter().zip(&s.kinds)) {
                     if !records.items.is_empty() {
