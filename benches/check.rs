@@ -86,6 +86,7 @@ fn options<'a>(stated: &'a (dyn Fn(&str) -> (Stated, Option<String>) + Sync)) ->
         dialect: None,
         rules: sekisho::rule::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: 0,
         excerpts: false,
         stated,
     }

@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         dialect: None,
         rules: sekisho::rule::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: 2_000,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     };

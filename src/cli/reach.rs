@@ -24,6 +24,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         dialect: dialect(matches)?,
         rules: &[],
         run_key: super::run_key()?,
+        hash_budget: 0,
         excerpts: true,
         stated: &stated,
     };

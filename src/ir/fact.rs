@@ -68,11 +68,17 @@ pub enum WhyCode {
     Site,
     /// The data that comes with the program does not cover it.
     NoData,
+    /// Two exports may be of one box at different times, or of two boxes that were set up alike.
+    SameBox,
+    /// Two exports may be the two ends of one tunnel, or hold one key for two tunnels.
+    SameTunnel,
+    /// A hash was tested against a small list of words, and none matched.
+    HashTested,
 }
 
 impl WhyCode {
     /// All codes, for tests and documentation.
-    pub const ALL: [WhyCode; 18] = [
+    pub const ALL: [WhyCode; 21] = [
         WhyCode::NotExported,
         WhyCode::Pushed,
         WhyCode::OtherContext,
@@ -91,6 +97,9 @@ impl WhyCode {
         WhyCode::PeerDecides,
         WhyCode::Site,
         WhyCode::NoData,
+        WhyCode::SameBox,
+        WhyCode::SameTunnel,
+        WhyCode::HashTested,
     ];
 
     /// The stable word of this code, used in JSON and as the key of its sentence.
@@ -114,6 +123,9 @@ impl WhyCode {
             WhyCode::PeerDecides => "peer_decides",
             WhyCode::Site => "site",
             WhyCode::NoData => "no_data",
+            WhyCode::SameBox => "same_box",
+            WhyCode::SameTunnel => "same_tunnel",
+            WhyCode::HashTested => "hash_tested",
         }
     }
 }

@@ -60,6 +60,7 @@ pub fn judge_as(name: &str, bytes: &[u8], lang: Lang, as_of: &str, dialect: Opti
         dialect: dialect.map(str::to_owned),
         rules: sekisho::rule::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: sekisho::analysis::HASH_BUDGET,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     };
@@ -83,6 +84,7 @@ fn options(lang: Lang) -> Options<'static> {
         dialect: None,
         rules: sekisho::rule::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: sekisho::analysis::HASH_BUDGET,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     }

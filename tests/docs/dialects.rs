@@ -96,7 +96,7 @@ struct Seen {
 
 fn seen() -> Seen {
     let mut seen = Seen::default();
-    let settings = Settings { stated: Stated::default(), as_of: AS_OF.to_owned(), run_key: Arc::new([7; 32]) };
+    let settings = Settings { stated: Stated::default(), as_of: AS_OF.to_owned(), run_key: Arc::new([7; 32]), ..Settings::default() };
     for path in corpus() {
         for file in judge(&path, Lang::En).files {
             let Some(dialect) = file.dialect else { continue };
