@@ -87,6 +87,7 @@ fn options<'a>(stated: &'a (dyn Fn(&str) -> (Stated, Option<String>) + Sync)) ->
         rules: sekisho::rule::builtin(),
         data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: 0,
         excerpts: false,
         stated,
     }

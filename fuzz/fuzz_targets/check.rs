@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         rules: sekisho::rule::builtin(),
         data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: 2_000,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     };

@@ -15,7 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(member) = source::open("fuzzed", rest.to_vec(), &Limits::STANDARD).members.pop() else { return };
     let Ok(source) = Source::from_member(FileId(0), member) else { return };
     let data = Knowledge::builtin();
-    let settings = Settings { stated: Default::default(), as_of: "2026-11-20".to_owned(), data: data.data.clone(), run_key: Arc::new([7; 32]) };
+    let settings =
+        Settings { as_of: "2026-11-20".to_owned(), data: data.data.clone(), run_key: Arc::new([7; 32]), ..Settings::default() };
     let whole = 0..source.clean().len();
     let Some(analysed) = run::analyse(&source, whole, usize::from(*first) % dialect::all().len(), &settings, &data, true) else { return };
     // What points into the text lies in the text.

@@ -12,9 +12,12 @@ pub mod firmware;
 mod flow;
 pub mod forward;
 pub mod grants;
+mod guess;
+mod hash;
 mod limits;
 pub mod reach;
 pub mod resolve;
+pub mod reuse;
 pub mod secret;
 pub mod story;
 pub mod strength;
@@ -60,6 +63,9 @@ impl Stated {
     }
 }
 
+/// Units of work for the hashes of one device where nobody says otherwise: about two seconds on an ordinary computer.
+pub const HASH_BUDGET: u64 = 2_000_000;
+
 /// What every question of one run shares.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -71,6 +77,27 @@ pub struct Settings {
     pub data: Arc<Lifecycle>,
     /// Key of this run for fingerprints of secrets.
     pub run_key: Arc<[u8; 32]>,
+    /// What the exports of the run have in common; empty where one is looked at alone.
+    pub census: Arc<reuse::Census>,
+    /// Which of them this is.
+    pub export: reuse::Export,
+    /// Units of work for testing the hashes of one device; 0: none is tested.
+    pub hash_budget: u64,
+}
+
+impl Default for Settings {
+    /// The built-in data, one export alone, nothing stated.
+    fn default() -> Settings {
+        Settings {
+            stated: Stated::default(),
+            as_of: String::new(),
+            data: Lifecycle::builtin(),
+            run_key: Arc::default(),
+            census: Arc::default(),
+            export: reuse::Export::default(),
+            hash_budget: 0,
+        }
+    }
 }
 
 /// One device among the devices of its export.
@@ -174,6 +201,7 @@ fn sheet(cx: &Context<'_>, engine: &exposure::Engine<'_>, exposures: &[Vec<Expos
     tunnel::records(cx, &mut sheet);
     auth::records(cx, &mut sheet);
     secret::records(cx, &mut sheet);
+    reuse::records(cx, &mut sheet);
     system::records(cx, &mut sheet);
     firmware::records(cx, &mut sheet);
     let kinds = schema::KINDS.iter().zip(sheet.kinds).map(|(kind, items)| Records { items, rest: rest(device, kind) }).collect();

@@ -1,10 +1,11 @@
 //! How easily a password is guessed, by the classes of the annex to the MHLW notice of 2024-08-01: factory words, plain
 //! sequences, simple substitutions, keyboard walks, names; zxcvbn as a second opinion. What comes out says the class and
-//! numbers, never any part of the value.
+//! numbers, never any part of the value. Copies made on the way are wiped; what zxcvbn makes for itself is out of reach.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use zeroize::Zeroizing;
 
 /// The notices' classes, and what a second opinion calls dictionary-like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +60,19 @@ pub struct Strength {
 pub struct Vocabulary {
     /// Words in an account's name that mark a vendor's account.
     pub vendor_accounts: Vec<String>,
-    factory: Vec<String>,
-    keyboard: Vec<String>,
+    /// Passwords that factories, manuals and installers use.
+    pub(super) factory: Vec<String>,
+    /// Rows of keys.
+    pub(super) keyboard: Vec<String>,
     substitutions: BTreeMap<char, String>,
     substitutions_to_digits: BTreeMap<char, char>,
+}
+
+impl Vocabulary {
+    /// Whether people write this sign for that letter.
+    pub(super) fn stands_for(&self, sign: char, letter: char) -> bool {
+        self.substitutions.get(&sign).is_some_and(|letters| letters.contains(letter))
+    }
 }
 
 /// The embedded word lists. A test reads them; a list that cannot be read would be empty.
@@ -76,8 +86,8 @@ pub fn judge(value: &str, names: &[&str]) -> Strength {
     let length = value.chars().count() as i64;
     let has = |f: fn(&char) -> bool| i64::from(value.chars().any(|c| f(&c)));
     let classes = has(|c| c.is_lowercase()) + has(|c| c.is_uppercase()) + has(char::is_ascii_digit) + has(|c| !c.is_alphanumeric());
-    let head: String = value.chars().take(72).collect();
-    let score = i64::from(u8::from(zxcvbn::zxcvbn(&head, names).score()));
+    let head = value.char_indices().nth(72).and_then(|(end, _)| value.get(..end)).unwrap_or(value);
+    let score = i64::from(u8::from(zxcvbn::zxcvbn(head, names).score()));
     let listed = match class_of(value, names) {
         Listed::No if score <= 2 => Listed::Dictionary,
         listed => listed,
@@ -85,16 +95,17 @@ pub fn judge(value: &str, names: &[&str]) -> Strength {
     Strength { length, classes, score, listed }
 }
 
-fn class_of(value: &str, names: &[&str]) -> Listed {
+/// The notices' class alone, without the second opinion.
+pub(super) fn class_of(value: &str, names: &[&str]) -> Listed {
     let words = vocabulary();
-    let lower: Vec<char> = value.to_lowercase().chars().collect();
+    let lower = wiped(Zeroizing::new(value.to_lowercase()).chars(), value.len());
     let core = strip_tail(&lower);
     if is_sequence(&lower) || is_sequence(core) {
         return Listed::Sequence;
     }
     let is_word = |text: &[char]| {
-        let text: String = text.iter().collect();
-        words.factory.contains(&text)
+        let text = joined(text);
+        words.factory.contains(&*text)
     };
     if is_word(&lower) || is_word(core) {
         return Listed::Factory;
@@ -103,24 +114,38 @@ fn class_of(value: &str, names: &[&str]) -> Listed {
         return Listed::Keyboard;
     }
     let named = |text: &[char]| {
-        let text: String = text.iter().collect();
+        let text = joined(text);
         names.iter().map(|n| n.to_lowercase()).any(|n| n.chars().count() >= 3 && text.contains(&n) && n.chars().count() * 2 >= core.len())
     };
     if named(&lower) {
         return Listed::Name;
     }
-    let digits: Vec<char> = lower.iter().map(|c| *words.substitutions_to_digits.get(c).unwrap_or(c)).collect();
+    let digits = wiped(lower.iter().map(|c| *words.substitutions_to_digits.get(c).unwrap_or(c)), lower.len());
     if digits != lower && digits.iter().all(char::is_ascii_digit) && is_sequence(&digits) {
         return Listed::Substitution;
     }
     for text in [&lower[..], core] {
         for undone in undo(text, &words.substitutions) {
-            if undone != text && (is_word(&undone) || is_word(strip_tail(&undone)) || named(&undone)) {
+            if *undone != text && (is_word(&undone) || is_word(strip_tail(&undone)) || named(&undone)) {
                 return Listed::Substitution;
             }
         }
     }
     Listed::No
+}
+
+/// Characters in memory that is wiped; made once, at the size it may reach, so that no copy stays behind.
+fn wiped(characters: impl Iterator<Item = char>, most: usize) -> Zeroizing<Vec<char>> {
+    let mut all = Zeroizing::new(Vec::with_capacity(most));
+    all.extend(characters);
+    all
+}
+
+/// Characters as a text in memory that is wiped.
+fn joined(characters: &[char]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(characters.len() * 4));
+    text.extend(characters);
+    text
 }
 
 /// Without the digits and signs people add at the end (`Koro2024!` is `Koro`).
@@ -157,23 +182,22 @@ fn is_walk(text: &[char], rows: &[String]) -> bool {
         return false;
     }
     let on_row = |part: &[char]| {
-        let there: String = part.iter().collect();
-        let back: String = part.iter().rev().collect();
-        part.len() >= 3 && rows.iter().any(|r| r.contains(&there) || r.contains(&back))
+        let there = joined(part);
+        let back = joined(&wiped(part.iter().rev().copied(), part.len()));
+        part.len() >= 3 && rows.iter().any(|r| r.contains(there.as_str()) || r.contains(back.as_str()))
     };
     on_row(text) || (3..=text.len().saturating_sub(3)).any(|cut| on_row(&text[..cut]) && on_row(&text[cut..]))
 }
 
 /// The texts a password may stand for; each sign at most one letter at a time, so that the work stays linear.
-fn undo(text: &[char], substitutions: &BTreeMap<char, String>) -> Vec<Vec<char>> {
+fn undo(text: &[char], substitutions: &BTreeMap<char, String>) -> Vec<Zeroizing<Vec<char>>> {
     let most = substitutions.values().map(|v| v.chars().count()).max().unwrap_or(1);
     (0..most)
         .map(|variant| {
-            text.iter()
-                .map(|c| {
-                    substitutions.get(c).and_then(|letters| letters.chars().nth(variant).or_else(|| letters.chars().next())).unwrap_or(*c)
-                })
-                .collect()
+            let undone = text.iter().map(|c| {
+                substitutions.get(c).and_then(|letters| letters.chars().nth(variant).or_else(|| letters.chars().next())).unwrap_or(*c)
+            });
+            wiped(undone, text.len())
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! `sekisho check`: judges files and folders.
 
 use super::error::Error;
-use super::{as_of, data, dialect, print_bytes, rules, run_key};
+use super::{as_of, data, dialect, hash_budget, print_bytes, rules, run_key};
 use crate::analysis::Stated;
 use crate::finding::{Lang, Report, Severity};
 use crate::fleet::config::Config;
@@ -54,9 +54,17 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
                 Found::File { path, named } => (shown(path), *named),
                 Found::Stdin => ("-".to_owned(), true),
             };
-            Input { name, named, read: Box::new(move || discover::read(f, run::LARGEST)) }
+            // Files are read twice, and standard input can be read once.
+            let read: Box<dyn Fn() -> std::io::Result<Vec<u8>> + Send + Sync> = match f {
+                Found::Stdin => {
+                    let bytes = discover::read(f, run::LARGEST).map_err(|e| Error::Read { path: name.clone(), why: e.to_string() })?;
+                    Box::new(move || Ok(bytes.clone()))
+                }
+                Found::File { .. } => Box::new(move || discover::read(f, run::LARGEST)),
+            };
+            Ok(Input { name, named, read })
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     let text_output = form == Form::Text || outputs.iter().any(|(f, _)| *f == Form::Text);
     let options = Options {
         lang,
@@ -65,6 +73,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         rules: &rules,
         data: data(matches, lang)?,
         run_key: run_key()?,
+        hash_budget: hash_budget(matches),
         excerpts: text_output,
         stated: &stated,
     };

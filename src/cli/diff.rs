@@ -49,6 +49,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         rules: &rules,
         data: super::data(matches, lang)?,
         run_key: super::run_key()?,
+        hash_budget: 0,
         excerpts: true,
         stated: &stated,
     };

@@ -2,7 +2,7 @@
 //! and the lines they rest on. For scripts, and for whoever writes a rule or a dialect. Secrets have no field here.
 
 use super::error::Error;
-use super::{as_of, data, dialect, print_bytes, run_key};
+use super::{as_of, data, dialect, hash_budget, print_bytes, run_key};
 use crate::analysis::{Settings, Stated};
 use crate::finding::Lang;
 use crate::fleet::discover::{self, Found};
@@ -22,7 +22,14 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     let found = if path.as_os_str() == "-" { Found::Stdin } else { Found::File { path: path.clone(), named: true } };
     let bytes = discover::read(&found, run::LARGEST).map_err(|e| Error::Read { path: path.display().to_string(), why: e.to_string() })?;
     let data = data(matches, lang)?;
-    let settings = Settings { stated: Stated::default(), as_of: as_of(matches)?, data: data.data.clone(), run_key: run_key()? };
+    let settings = Settings {
+        stated: Stated::default(),
+        as_of: as_of(matches)?,
+        data: data.data.clone(),
+        run_key: run_key()?,
+        hash_budget: hash_budget(matches),
+        ..Settings::default()
+    };
     let wanted = dialect(matches)?;
     let mut exports = Vec::new();
     for member in source::open(&path.display().to_string(), bytes, &Limits::STANDARD).members {

@@ -47,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         arguments.insert(1, "check".into());
     }
     let lang = language(&arguments);
+    faults_show_no_content(lang);
     let matches = match command(lang).try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(e) => {
@@ -80,6 +81,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// A fault of our own names its place in the source and nothing else: the message of a panic may hold a piece of the text at hand.
+fn faults_show_no_content(lang: Lang) {
+    std::panic::set_hook(Box::new(move |fault| {
+        let place = fault.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+        eprintln!("{}", texts().fill(lang, "cli.fault", &[&place]));
+    }));
+}
+
 /// `--lang`, then the locale: Japanese where it says so, else English.
 fn language(arguments: &[OsString]) -> Lang {
     let words: Vec<String> = arguments.iter().map(|a| a.to_string_lossy().into_owned()).collect();
@@ -107,6 +116,11 @@ pub fn command(lang: Lang) -> Command {
         .help(t("cli.arg.paths"));
     let dialect = Arg::new("dialect").long("dialect").value_name("NAME").help(t("cli.arg.dialect"));
     let as_of = Arg::new("as-of").long("as-of").value_name("DATE").help(t("cli.arg.as_of"));
+    let hash_budget = Arg::new("hash-budget")
+        .long("hash-budget")
+        .value_name("UNITS")
+        .value_parser(clap::value_parser!(u64))
+        .help(t("cli.arg.hash_budget"));
     let rules = Arg::new("rules")
         .long("rules")
         .value_name("PATH")
@@ -194,6 +208,7 @@ pub fn command(lang: Lang) -> Command {
         .arg(as_of.clone())
         .arg(rules.clone())
         .arg(data.clone())
+        .arg(hash_budget.clone())
         .arg(config)
         .arg(
             Arg::new("color")
@@ -259,6 +274,7 @@ pub fn command(lang: Lang) -> Command {
                 .arg(dialect)
                 .arg(as_of)
                 .arg(data)
+                .arg(hash_budget)
                 .arg(lang_arg.clone()),
         )
         .subcommand(
@@ -312,6 +328,11 @@ fn as_of(matches: &ArgMatches) -> Result<String, Error> {
         Some(text) => text.parse::<jiff::civil::Date>().map(|d| d.to_string()).map_err(|_| Error::BadDate(text.clone())),
         None => Ok(jiff::Zoned::now().date().to_string()),
     }
+}
+
+/// Units of work for the hashes of one device.
+fn hash_budget(matches: &ArgMatches) -> u64 {
+    matches.get_one::<u64>("hash-budget").copied().unwrap_or(crate::analysis::HASH_BUDGET)
 }
 
 /// A key for fingerprints of secrets that lives as long as this run.
@@ -387,4 +408,30 @@ fn rules(matches: &ArgMatches, lang: Lang) -> Result<Vec<crate::rule::file::Rule
     }
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set in the process that is to fault.
+    const FAULT: &str = "SEKISHO_TEST_FAULT";
+
+    #[test]
+    fn a_fault_shows_its_place_and_no_content() {
+        if std::env::var_os(FAULT).is_some() {
+            faults_show_no_content(Lang::En);
+            let secret = format!("KANARI-{}", "é");
+            let _ = std::panic::catch_unwind(|| panic!("at {secret}"));
+            // The message of such a slice quotes the text.
+            let _ = std::panic::catch_unwind(|| secret[..secret.len() - 1].len());
+            return;
+        }
+        let this = std::env::current_exe().expect("the test program");
+        let name = "cli::tests::a_fault_shows_its_place_and_no_content";
+        let out = std::process::Command::new(this).args(["--exact", name, "--nocapture"]).env(FAULT, "1").output().expect("run");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+        assert!(said.contains("cli/mod.rs:"), "{said}");
+        assert!(!said.contains("KANARI"), "{said}");
+    }
 }

@@ -25,6 +25,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
         rules: &[],
         data: crate::rule::vulnerability::Knowledge::builtin(),
         run_key: super::run_key()?,
+        hash_budget: 0,
         excerpts: true,
         stated: &stated,
     };

@@ -3,6 +3,7 @@
 //! The only room besides `cli` that touches the file system, and only in [`discover`]. Results are in the order of the paths
 //! whatever the number of threads; one bad file never stops a run.
 
+mod census;
 pub mod config;
 pub mod diff;
 pub mod discover;

@@ -1,6 +1,7 @@
 //! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
 
-use super::story;
+use super::{census, story};
+use crate::analysis::reuse::{self, Census};
 use crate::analysis::{self, Settings, Stated};
 use crate::dialect::{self, detect};
 use crate::finding::{CoverageCount, Detection, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
@@ -30,6 +31,8 @@ pub struct Options<'a> {
     pub data: Arc<Knowledge>,
     /// Key of this run for fingerprints of secrets.
     pub run_key: Arc<[u8; 32]>,
+    /// Units of work for testing the hashes of one device; 0: none is tested.
+    pub hash_budget: u64,
     /// Whether an output needs excerpts of the configuration.
     pub excerpts: bool,
     /// What a person states about a file, and the dialect they state for it.
@@ -54,7 +57,8 @@ const PROBLEMS: usize = 20;
 
 /// Judges every input; results in their order.
 pub fn check(inputs: &[Input<'_>], options: &Options<'_>) -> Report {
-    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> = inputs.par_iter().map(|input| guarded(input, options)).collect();
+    let census = Arc::new(census::take(inputs, options));
+    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> = inputs.par_iter().map(|input| guarded(input, options, &census)).collect();
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         as_of: options.as_of.clone(),
@@ -143,8 +147,8 @@ fn refused(path: &str, lang: Lang, key: &str, args: &[&str]) -> FileReport {
 }
 
 /// Judges one input. A fault of our own is reported for this file and stops no other.
-fn guarded(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
-    catch_unwind(AssertUnwindSafe(|| judge_input(input, options))).unwrap_or_else(|_| {
+fn guarded(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    catch_unwind(AssertUnwindSafe(|| judge_input(input, options, census))).unwrap_or_else(|_| {
         let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
         report.encoding = INTERNAL.to_owned();
         vec![(report, None)]
@@ -170,7 +174,7 @@ pub struct Whole {
 
 /// Everything about each export in one input. A fault of our own refuses the input.
 pub fn whole(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
-    catch_unwind(AssertUnwindSafe(|| read_input(input, options))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| read_input(input, options, &Arc::default()))).unwrap_or_else(|_| {
         let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
         report.encoding = INTERNAL.to_owned();
         vec![refusal(report, options)]
@@ -179,15 +183,21 @@ pub fn whole(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
 
 fn refusal(report: FileReport, options: &Options<'_>) -> Whole {
     let (stated, _) = (options.stated)(&report.path);
-    let settings = Settings { stated, as_of: options.as_of.clone(), run_key: options.run_key.clone(), data: options.data.data.clone() };
+    let settings = Settings {
+        stated,
+        as_of: options.as_of.clone(),
+        run_key: options.run_key.clone(),
+        data: options.data.data.clone(),
+        ..Settings::default()
+    };
     Whole { report, analysed: None, source: None, masked: None, settings }
 }
 
-fn judge_input(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
-    read_input(input, options).into_iter().map(|w| (w.report, w.masked)).collect()
+fn judge_input(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    read_input(input, options, census).into_iter().map(|w| (w.report, w.masked)).collect()
 }
 
-fn read_input(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
+fn read_input(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) -> Vec<Whole> {
     let refusal = |report| refusal(report, options);
     let bytes = match (input.read)() {
         Ok(bytes) if bytes.len() as u64 > LARGEST => {
@@ -202,7 +212,7 @@ fn read_input(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
         let name = member.name.clone();
         // What a folder or an archive holds beside configurations is not our business.
         let inside = name != input.name;
-        reports.extend(judge_member(member, input.named && !inside, options));
+        reports.extend(judge_member(member, input.named && !inside, options, census));
     }
     for problem in opened.problems {
         let key = format!("run.refused.{}", problem.error.key().replace(['.', '-'], "_"));
@@ -211,7 +221,7 @@ fn read_input(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
     reports
 }
 
-fn judge_member(member: Member, named: bool, options: &Options<'_>) -> Vec<Whole> {
+fn judge_member(member: Member, named: bool, options: &Options<'_>, census: &Arc<Census>) -> Vec<Whole> {
     let path = member.name.clone();
     let lang = options.lang;
     let source = match Source::from_member(FileId(0), member) {
@@ -222,9 +232,14 @@ fn judge_member(member: Member, named: bool, options: &Options<'_>) -> Vec<Whole
             return vec![refusal(refused(&path, lang, &key, &[&path]), options)];
         }
     };
-    let (stated, stated_dialect) = (options.stated)(&path);
-    let wanted = options.dialect.clone().or_else(|| in_file_dialect(source.clean())).or(stated_dialect);
-    judge_text(source, named, wanted.as_deref(), &stated, options)
+    let (stated, wanted) = wanted(&source, options);
+    judge_text(source, named, wanted.as_deref(), &stated, options, census)
+}
+
+/// What is stated about a text, and the dialect somebody names for it.
+pub(super) fn wanted(source: &Source, options: &Options<'_>) -> (Stated, Option<String>) {
+    let (stated, stated_dialect) = (options.stated)(source.name());
+    (stated, options.dialect.clone().or_else(|| in_file_dialect(source.clean())).or(stated_dialect))
 }
 
 /// `# sekisho: dialect=fortios` in one of the first lines.
@@ -317,7 +332,14 @@ fn detection(source: &Source, verdict: &detect::Verdict, dialect: usize) -> Opti
     })
 }
 
-fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &Stated, options: &Options<'_>) -> Vec<Whole> {
+fn judge_text(
+    mut source: Source,
+    named: bool,
+    wanted: Option<&str>,
+    stated: &Stated,
+    options: &Options<'_>,
+    census: &Arc<Census>,
+) -> Vec<Whole> {
     let lang = options.lang;
     let path = source.name().to_owned();
     let exports = exports(&mut source, wanted);
@@ -326,11 +348,15 @@ fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &St
         as_of: options.as_of.clone(),
         run_key: options.run_key.clone(),
         data: options.data.data.clone(),
+        census: census.clone(),
+        export: reuse::Export::default(),
+        hash_budget: options.hash_budget,
     };
     let mut reports = Vec::new();
     let mut secrets: Vec<Span> = Vec::new();
     for (range, detected) in exports {
         let Detected { dialect, verdict } = detected;
+        let settings = Settings { export: reuse::Export { file: path.clone(), start: range.start }, ..settings.clone() };
         let analysed = match dialect {
             Some(dialect) => analyse(&source, range.clone(), dialect, &settings, &options.data, options.excerpts),
             None => {

@@ -114,6 +114,11 @@ impl SecretValue {
         SecretValue(Zeroizing::new(value.into()))
     }
 
+    /// Takes over a value that was decoded; its memory is wiped like any other's.
+    pub fn decoded(value: Zeroizing<String>) -> SecretValue {
+        SecretValue(value)
+    }
+
     /// The value, for judging inside the process only. Never print, log or store what this returns.
     pub fn expose(&self) -> &str {
         &self.0

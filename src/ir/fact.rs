@@ -74,11 +74,17 @@ pub enum WhyCode {
     UncheckedRange,
     /// It depends on the model, which cannot be read.
     ModelDecides,
+    /// Two exports may be of one box at different times, or of two boxes that were set up alike.
+    SameBox,
+    /// Two exports may be the two ends of one tunnel, or hold one key for two tunnels.
+    SameTunnel,
+    /// A hash was tested against a small list of words, and none matched.
+    HashTested,
 }
 
 impl WhyCode {
     /// All codes, for tests and documentation.
-    pub const ALL: [WhyCode; 21] = [
+    pub const ALL: [WhyCode; 24] = [
         WhyCode::NotExported,
         WhyCode::Pushed,
         WhyCode::OtherContext,
@@ -100,6 +106,9 @@ impl WhyCode {
         WhyCode::NoVulnerabilityData,
         WhyCode::UncheckedRange,
         WhyCode::ModelDecides,
+        WhyCode::SameBox,
+        WhyCode::SameTunnel,
+        WhyCode::HashTested,
     ];
 
     /// The stable word of this code, used in JSON and as the key of its sentence.
@@ -126,6 +135,9 @@ impl WhyCode {
             WhyCode::NoVulnerabilityData => "no_vulnerability_data",
             WhyCode::UncheckedRange => "unchecked_range",
             WhyCode::ModelDecides => "model_decides",
+            WhyCode::SameBox => "same_box",
+            WhyCode::SameTunnel => "same_tunnel",
+            WhyCode::HashTested => "hash_tested",
         }
     }
 }

@@ -429,6 +429,7 @@ pub static SECRET: Kind = Kind {
         n("classes"),
         n("score"),
         w("listed", LISTED),
+        n("tried"),
         b("factory"),
         b("owner_second"),
         b("rotated"),
@@ -440,7 +441,7 @@ pub static SECRET: Kind = Kind {
 
 /// One secret found in several places.
 pub static SECRET_GROUP: Kind =
-    Kind { name: "secret_group", fields: &[n("owners"), n("devices"), b("same_use"), b("same_ha"), t("places")] };
+    Kind { name: "secret_group", fields: &[n("owners"), n("devices"), b("same_use"), b("same_ha"), b("same_tunnel"), t("places")] };
 
 /// A server that checks logins.
 pub static AUTH_SERVER: Kind = Kind {

@@ -61,6 +61,7 @@ pub fn judge_as(name: &str, bytes: &[u8], lang: Lang, as_of: &str, dialect: Opti
         rules: sekisho::rule::builtin(),
         data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: sekisho::analysis::HASH_BUDGET,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     };
@@ -85,6 +86,7 @@ fn options(lang: Lang) -> Options<'static> {
         rules: sekisho::rule::builtin(),
         data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
+        hash_budget: sekisho::analysis::HASH_BUDGET,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     }

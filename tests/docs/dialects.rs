@@ -2,12 +2,11 @@
 
 use crate::common::{AS_OF, corpus, judge, root};
 use crate::page::{GENERATED, LANGUAGES, both, cell, check, code_cell, fence, holds_only, prose, table, word};
-use sekisho::analysis::{Settings, Stated};
+use sekisho::analysis::Settings;
 use sekisho::dialect::grammar::{Grammar, Sign, SyntaxTable};
 use sekisho::finding::{Lang, OutcomeKind};
 use sekisho::fleet::run;
 use sekisho::ir::schema;
-use sekisho::lifecycle::Lifecycle;
 use sekisho::rule::vulnerability::Knowledge;
 use sekisho::source::{FileId, Limits, Source, open};
 use sekisho::texts::texts;
@@ -98,7 +97,7 @@ struct Seen {
 
 fn seen() -> Seen {
     let mut seen = Seen::default();
-    let settings = Settings { stated: Stated::default(), as_of: AS_OF.to_owned(), data: Lifecycle::builtin(), run_key: Arc::new([7; 32]) };
+    let settings = Settings { as_of: AS_OF.to_owned(), run_key: Arc::new([7; 32]), ..Settings::default() };
     for path in corpus() {
         for file in judge(&path, Lang::En).files {
             let Some(dialect) = file.dialect else { continue };

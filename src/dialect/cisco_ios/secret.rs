@@ -9,24 +9,28 @@ use crate::ir::account::{AccountIx, Direction, Secret, SecretIx, SecretUse, Secr
 use crate::ir::fact::Fact;
 use crate::source::Span;
 use crate::syntax::Node;
+use zeroize::Zeroizing;
 
 /// The fixed key of type 7.
 const TYPE_7: &[u8; 53] = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87";
 
 /// What a type 7 value hides; `None` where it is no such value.
-fn reveal(text: &str) -> Option<String> {
+fn reveal(text: &str) -> Option<Zeroizing<String>> {
     let digits = text.get(..2)?;
     let offset: usize = digits.parse().ok()?;
     let body = text.get(2..)?;
     if body.len() % 2 != 0 || offset > 52 || !body.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
-    let plain = (0..body.len() / 2).map(|ix| {
+    // As long as it will ever be, so that no copy stays behind.
+    let mut plain = Zeroizing::new(Vec::with_capacity(body.len() / 2));
+    for ix in 0..body.len() / 2 {
         let byte = u8::from_str_radix(body.get(ix * 2..ix * 2 + 2)?, 16).ok()?;
-        Some(byte ^ TYPE_7[(offset + ix) % TYPE_7.len()])
-    });
+        plain.push(byte ^ TYPE_7[(offset + ix) % TYPE_7.len()]);
+    }
     // What turns into control characters was made up by whoever cleaned the export.
-    String::from_utf8(plain.collect::<Option<Vec<u8>>>()?).ok().filter(|p| !p.chars().any(char::is_control))
+    let text = std::str::from_utf8(&plain).ok().filter(|p| !p.chars().any(char::is_control))?;
+    Some(Zeroizing::new(text.to_owned()))
 }
 
 /// Whether an exporter put something else in the place of a value.
@@ -42,7 +46,7 @@ pub fn typed(kind: &str, value: &str) -> (Storage, SecretValue) {
     }
     let storage = match kind {
         "7" => match reveal(value) {
-            Some(plain) => return (Storage::Revealed, SecretValue::new(plain)),
+            Some(plain) => return (Storage::Revealed, SecretValue::decoded(plain)),
             None => Storage::Recoverable { comparable: false },
         },
         "4" => hash(true, true),
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn type_seven_is_turned_back() {
-        assert_eq!(reveal("0822455D0A16").as_deref(), Some("cisco"));
+        assert_eq!(reveal("0822455D0A16").as_deref().map(String::as_str), Some("cisco"));
         assert_eq!(reveal("0822455D0A1"), None, "odd digits");
         assert_eq!(reveal("ABCDEFGH1234"), None);
         assert_eq!(reveal("日本"), None, "no slice inside a character");
