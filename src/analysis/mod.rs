@@ -63,8 +63,8 @@ impl Stated {
     }
 }
 
-/// Units of work for the hashes of one device where nobody says otherwise: about two seconds on an ordinary computer.
-pub const HASH_BUDGET: u64 = 2_000_000;
+/// Units of work for the hashes of one device where nobody says otherwise: about a second on an ordinary computer.
+pub const HASH_BUDGET: u64 = 1_000_000;
 
 /// What every question of one run shares.
 #[derive(Clone, Debug)]
