@@ -6,17 +6,18 @@
 
 use super::flow::{CELLS, Cell, Flow, melt, narrowed, sample};
 use super::limits::Admitted;
+use super::ready::Ready;
 use super::resolve::{self, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Filter, Hook, Stage, Verdict};
+use crate::ir::filter::{AddrExpr, Hook, Stage, Verdict};
 use crate::ir::interface::{InterfaceIx, SidePointer};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
 use crate::ir::record::{Record, Step, Witness};
 use crate::ir::schema;
-use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, class, service};
+use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, RowRef, class, service};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -121,13 +122,6 @@ pub fn ports_text(listener: &Listener) -> String {
     listener.ports.get().map_or_else(String::new, |terms| resolve::service_text(&resolve::union_of_terms(terms)))
 }
 
-/// A filter's rows that concern one interface and one way of translation, as the evaluator takes them.
-struct Ready {
-    filter: packet::Filter,
-    /// Row of the evaluator to row of the configured filter.
-    rows: Vec<usize>,
-}
-
 type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
 
 /// Answers the questions of one device.
@@ -136,7 +130,7 @@ pub struct Engine<'a> {
     /// Names of the device.
     pub resolver: Resolver<'a>,
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
-    ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
+    pub(super) ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
 }
 
@@ -163,61 +157,6 @@ impl<'a> Engine<'a> {
         let rows = Rc::new(self.cx.device().filters.get(filter).map(|f| self.resolver.rows(f)).unwrap_or_default());
         self.compiled.borrow_mut().insert(filter, rows.clone());
         rows
-    }
-
-    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) -> Rc<Ready> {
-        let key = (filter, ingress, egress, nat);
-        if let Some(done) = self.ready.borrow().get(&key) {
-            return done.clone();
-        }
-        let configured = &self.cx.device().filters[filter];
-        let from_tunnel =
-            self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
-        let mut rows = Vec::new();
-        let mut index = Vec::new();
-        for row in self.compiled(filter).iter() {
-            let out = egress.map_or(Some(true), |e| row.egress.covers(e));
-            let covered = match (row.ingress.covers(ingress), out) {
-                (Some(false), _) | (_, Some(false)) => continue,
-                (Some(true), Some(true)) => true,
-                _ => false,
-            };
-            let named = nat.is_some_and(|n| row.via.contains(&n));
-            let (matches, sees) = match nat {
-                _ if named => (row.by_service.clone(), Some(true)),
-                Some(_) => (row.plain.clone(), row.plain_sees_translated),
-                None => (row.plain.clone(), Some(true)),
-            };
-            let mut guard = row.guard;
-            if row.decrypted_only && !from_tunnel {
-                continue;
-            }
-            if sees == Some(false) {
-                continue;
-            }
-            if !covered || sees.is_none() {
-                guard = if guard == Some(false) { guard } else { None };
-            }
-            let verdict = match row.verdict {
-                Some(Verdict::Accept) => packet::Verdict::Accept,
-                Some(Verdict::Drop) => packet::Verdict::Drop,
-                Some(Verdict::Next) => packet::Verdict::Accept,
-                Some(Verdict::Continue) => packet::Verdict::Continue,
-                None => packet::Verdict::Unknown,
-            };
-            rows.push(Row { matches, verdict, guard });
-            index.push(row.index);
-        }
-        // Where rows may be missing, what the rows at hand decide stands. An end that lets packets go on still raises a finding
-        // (inferred, see `explain`): rows nobody shows must not hide what the lines at hand open. An end that stops proves nothing.
-        let end = match (&configured.incomplete, configured.default.get()) {
-            (Some(_), Some(Verdict::Drop)) | (_, None) => End::Unknown,
-            (None, Some(Verdict::Drop)) => End::Drop,
-            (_, Some(_)) => End::Accept,
-        };
-        let ready = Rc::new(Ready { filter: packet::Filter::of(rows, end), rows: index });
-        self.ready.borrow_mut().insert(key, ready.clone());
-        ready
     }
 
     /// Filters attached at a hook of an interface, in order: surely (`true`) or possibly.
@@ -253,15 +192,19 @@ impl<'a> Engine<'a> {
         let packet = flow.sample().or_else(|| sample(&before));
         flow.origins.push(attached.clone());
         if let Some((packet, assignment)) = packet {
-            self.explain(flow, configured, ready, &packet, &assignment);
+            self.explain(flow, ready, &packet, &assignment);
         }
     }
 
-    fn explain(&self, flow: &mut Flow, filter: &Filter, ready: &Ready, packet: &Packet, assignment: &Assignment) {
+    fn explain(&self, flow: &mut Flow, ready: &Ready, packet: &Packet, assignment: &Assignment) {
         let trace = ready.filter.trace(packet, assignment);
-        let row_of = |r: usize| ready.rows.get(r).and_then(|ix| filter.rules.get(*ix));
+        let filters = &self.cx.device().filters;
+        let row_of = |at: RowRef| {
+            let (filter, row) = ready.place(at)?;
+            Some((filters.get(filter)?, filters.get(filter)?.rules.get(row)?))
+        };
         for open in &trace.open {
-            if let Some(rule) = row_of(open.row) {
+            if let Some((filter, rule)) = row_of(*open) {
                 flow.steps.push(Step {
                     span: Some(rule.span),
                     code: "step.filter_may",
@@ -277,9 +220,16 @@ impl<'a> Engine<'a> {
                 flow.origins.push(Origin::Written(rule.span));
             }
         }
+        for call in &trace.via {
+            if let Some((filter, rule)) = row_of(*call) {
+                let args = vec![rule.label.clone(), filter.name.clone()];
+                flow.steps.push(Step { span: Some(rule.span), code: "step.filter_jump", args });
+                flow.origins.push(Origin::Written(rule.span));
+            }
+        }
         match trace.decided {
             Decided::Row(at, verdict) => {
-                if let Some(rule) = row_of(at.row) {
+                if let Some((filter, rule)) = row_of(at) {
                     let code = match verdict {
                         packet::Verdict::Accept => "step.filter_accept",
                         packet::Verdict::Drop => "step.filter_drop",
@@ -289,7 +239,8 @@ impl<'a> Engine<'a> {
                     flow.origins.push(Origin::all([Origin::Written(rule.span), rule.verdict.origin.clone()]));
                 }
             }
-            Decided::End(_, end) => {
+            Decided::End(chain, end) => {
+                let Some(filter) = ready.chains.get(chain.0 as usize).and_then(|(at, _)| filters.get(*at)) else { return };
                 let code = match end {
                     End::Drop => "step.filter_end_drop",
                     End::Accept => "step.filter_end_accept",
@@ -544,7 +495,7 @@ impl<'a> Engine<'a> {
     /// Takes out what a translation leads elsewhere before the box sees it.
     fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
         let device = self.cx.device();
-        if !matches!(device.pipeline.to_box.first(), Some(Stage::DestNat)) {
+        if !device.pipeline.to_box.iter().any(|s| matches!(s, Stage::DestNat)) {
             return;
         }
         for rule in &device.nat.rules {
@@ -562,13 +513,16 @@ impl<'a> Engine<'a> {
     }
 
     /// What a translation acts on, where that is exactly known.
-    fn before(&self, rule: &NatRule) -> Option<Product> {
+    pub(super) fn before(&self, rule: &NatRule) -> Option<Product> {
         let (src, dst) = (self.resolver.addresses(rule.src.get()?), self.resolver.addresses(rule.orig_dst.get()?));
         let dst = if matches!(rule.orig_dst.get(), Some(AddrExpr::SelfAddrs)) { AddrSet::any() } else { dst.lo };
         Some(Product { src: src.lo, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
     }
 
     pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
+        if matches!(to, AddrExpr::SelfAddrs) {
+            return true;
+        }
         let set = self.resolver.addresses(to).hi;
         self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
     }
@@ -621,7 +575,9 @@ impl<'a> Engine<'a> {
 
     /// Sends packets through the filters of an order of decisions.
     pub(super) fn run(&self, flow: &mut Flow, stages: &[Stage], ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) {
-        for stage in stages {
+        // What came by a translation has passed what stands before it.
+        let passed = nat.and(stages.iter().position(|s| matches!(s, Stage::DestNat))).unwrap_or(0);
+        for stage in stages.iter().skip(passed) {
             if let Stage::Filter { hook, undecided } = stage {
                 self.stage(flow, *hook, undecided, ingress, egress, nat);
                 if !flow.possible() {

@@ -137,21 +137,26 @@ fn addresses_text(set: &AddrSet) -> String {
 
 fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx) {
     let live = rule.live.value();
-    let to = rule.to.get().map(|e| engine.resolver.addresses(e).hi);
-    let v6 = rule.family == crate::ir::filter::Family::V6;
-    let outside = engine.outside(ingress, v6);
-    let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
-    let after = exposure::after_ports(rule);
-    let inside = to.as_ref().map(addresses_text).unwrap_or_default();
-    let product = Product { src: outside.intersection(&src), dst: to.unwrap_or_else(AddrSet::any), svc: after, ..Product::any() };
-    let Some(mut flow) = engine.start(product, v6) else { return };
-    if rule.ingress.covers(ingress).is_none() {
-        flow.doubt(None);
-    }
     if live.value.is_false() {
         return;
     }
-    engine.run(&mut flow, &cx.device().pipeline.through, ingress, egress_of(cx, engine, rule), Some(n));
+    let to = rule.to.get().map(|e| engine.resolver.addresses(e).hi);
+    let v6 = rule.family == crate::ir::filter::Family::V6;
+    let inside = to.as_ref().map(addresses_text).unwrap_or_default();
+    let Some(arriving) = arriving(cx, engine, n, rule, ingress, v6) else { return };
+    let after = |src: AddrSet| Product { src, dst: to.clone().unwrap_or_else(AddrSet::any), svc: exposure::after_ports(rule), ..Product::any() };
+    let Some(mut flow) = engine.start(after(arriving.1), v6) else { return };
+    for cell in &mut flow.cells {
+        cell.lo = PacketSet::from(after(arriving.0.clone()));
+    }
+    if rule.ingress.covers(ingress).is_none() {
+        flow.doubt(None);
+    }
+    let Some(flow) = ways_on(cx, engine, rule, ingress).into_iter().map(|egress| {
+        let mut way = flow.clone();
+        engine.run(&mut way, &cx.device().pipeline.through, ingress, egress, Some(n));
+        way
+    }).max_by_key(|way| (way.possible(), !way.unsure())) else { return };
     let svc = services(&flow);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
@@ -167,6 +172,49 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
         v6,
     };
     add(cx, engine, sheet, ingress, found);
+}
+
+/// Sources that surely and possibly come to a translation: those that pass what is asked before it, and that no earlier one takes.
+fn arriving(cx: &Context<'_>, engine: &Engine<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx, v6: bool) -> Option<(AddrSet, AddrSet)> {
+    let device = cx.device();
+    let outside = engine.outside(ingress, v6);
+    let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
+    let sources = outside.intersection(&src);
+    let before = engine.before(rule).map(|p| Product { src: sources.clone(), ..p }).filter(|_| !rule.needs_reference);
+    let Some(before) = before else { return Some((sources.clone(), sources)) };
+    let mut flow = engine.start(before, v6)?;
+    for earlier in device.nat.rules.iter().take(n.0 as usize) {
+        let acts = earlier.family.includes(v6) && earlier.ingress.covers(ingress) == Some(true) && earlier.live.value().value.is_true();
+        if let Some(taken) = engine.before(earlier).filter(|_| acts && !earlier.needs_reference) {
+            let mut budget = engine.budget.borrow_mut();
+            for cell in &mut flow.cells {
+                let taken = PacketSet::from(taken.clone());
+                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&taken, &mut budget), cell.hi.difference(&taken, &mut budget)) {
+                    (cell.lo, cell.hi) = (lo, hi);
+                }
+            }
+        }
+    }
+    let stages = &device.pipeline.through;
+    let translation = stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0);
+    engine.run(&mut flow, &stages[..translation], ingress, None, None);
+    let all = |f: fn(&Cell) -> &PacketSet| AddrSet::union_of(flow.cells.iter().map(|c| f(c).sources()).collect::<Vec<_>>().iter());
+    let lo = flow.cells.iter().map(|c| c.lo.sources()).reduce(|a, b| a.intersection(&b)).unwrap_or_else(AddrSet::empty);
+    flow.possible().then(|| (lo, all(|c| &c.hi)))
+}
+
+/// Interfaces by which a translated packet may leave: the one that holds the target, or where no interface's network is known and rows
+/// ask for it, each other one.
+fn ways_on(cx: &Context<'_>, engine: &Engine<'_>, rule: &NatRule, ingress: InterfaceIx) -> Vec<Option<InterfaceIx>> {
+    let device = cx.device();
+    let known = device.interfaces.iter().flat_map(|i| &i.addresses).any(|a| a.net.get().is_some());
+    let asked = || device.filters.iter().flat_map(|f| &f.rules).any(|r| r.egress != crate::ir::filter::IfMatch::Any);
+    if known || !asked() {
+        return vec![egress_of(cx, engine, rule)];
+    }
+    let others = (0..device.interfaces.len() as u32).map(InterfaceIx).filter(|ix| *ix != ingress);
+    let ways: Vec<Option<InterfaceIx>> = others.map(Some).collect();
+    if ways.is_empty() { vec![None] } else { ways }
 }
 
 /// The interface whose network holds a translation's target, where one does.
@@ -345,13 +393,30 @@ fn residual(cx: &Context<'_>, engine: &Engine<'_>, stages: &[Stage], ingress: In
                         .compiled(filter_ix)
                         .iter()
                         .any(|r| r.guard == Some(true) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true));
-                    and(if written { Fact::known(false, origin.clone()) } else { ends_open });
+                    let by_end = if engine.is_chained(filter_ix) { left_to_end(engine, filter_ix, ingress, v6) } else { None };
+                    and(match by_end {
+                        _ if written => Fact::known(false, origin.clone()),
+                        Some(left) => ends_open.and(&Fact { value: left, origin: origin.clone() }),
+                        None => ends_open,
+                    });
                 }
             }
             _ => {}
         }
     }
     (open.unwrap_or_else(|| Fact::known(false, Origin::Written(interface.span))), chain)
+}
+
+/// Whether nearly every port is left to the end of a filter that calls others. What no row decides is left in most cases.
+fn left_to_end(engine: &Engine<'_>, filter: usize, ingress: InterfaceIx, v6: bool) -> Option<Val<bool>> {
+    let outside = engine.outside(ingress, v6);
+    let universe = PacketSet::from(Product { src: outside.clone(), ..Product::any() });
+    let bounds = engine.probe(filter, ingress, None, &universe)?;
+    let open = |set: &PacketSet| {
+        let many = |p: u8| set.services().intersection(&service::protocol(p)).count() > 60_000;
+        Class::of(&set.sources(), &outside) >= Class::Broad && (many(service::TCP) || many(service::UDP))
+    };
+    Some(super::between(open(&bounds.lo), open(&bounds.hi), || Why::new(WhyCode::Unmodelled, "filter")))
 }
 
 /// Whether a row matches every packet of a family.

@@ -12,6 +12,7 @@ mod flow;
 pub mod forward;
 pub mod grants;
 mod limits;
+mod ready;
 pub mod resolve;
 pub mod secret;
 pub mod strength;

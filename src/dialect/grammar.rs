@@ -7,7 +7,7 @@ use crate::ir::device::{Precision, Version};
 use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
-use crate::syntax::{block, command_lines, indent};
+use crate::syntax::{block, command_lines, indent, statements};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -86,6 +86,8 @@ pub enum SyntaxTable {
     CommandLines(command_lines::Parameters),
     /// Command lines nested by indentation.
     Indent(indent::Parameters),
+    /// Statements, some of which hold others in braces.
+    Statements(statements::Parameters),
 }
 
 /// `[detect]`.

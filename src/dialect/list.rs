@@ -4,11 +4,17 @@ use super::Dialect;
 
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "iptables_save/mod.rs"]
+pub(in crate::dialect) mod iptables_save;
+#[path = "nftables/mod.rs"]
+pub(in crate::dialect) mod nftables;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &fortios::IMPLEMENTATION,
+    &iptables_save::IMPLEMENTATION,
+    &nftables::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

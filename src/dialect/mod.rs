@@ -6,11 +6,12 @@
 pub mod detect;
 pub mod grammar;
 mod list;
+pub(in crate::dialect) mod netfilter;
 
 use crate::ir::device::{Coverage, Device, Unread};
 use crate::ir::fact::{Rest, Why, WhyCode};
 use crate::source::{FileId, Span};
-use crate::syntax::{Mark, Node, Tree, block, command_lines, indent};
+use crate::syntax::{Mark, Node, Tree, block, command_lines, indent, statements};
 use grammar::{Grammar, SyntaxTable};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -73,6 +74,7 @@ pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<us
         SyntaxTable::Block(parameters) => block::parse(file, text, range, parameters),
         SyntaxTable::CommandLines(parameters) => command_lines::parse(file, text, range, parameters),
         SyntaxTable::Indent(parameters) => indent::parse(file, text, range, parameters),
+        SyntaxTable::Statements(parameters) => statements::parse(file, text, range, parameters),
     }
 }
 

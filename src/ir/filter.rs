@@ -175,6 +175,13 @@ pub enum Verdict {
     Next,
     /// Neither: count, log, shape; go on with the next row.
     Continue,
+    /// Go through the rows of another filter of the device and, where that does not decide (its default is [`Verdict::Next`]), on to the
+    /// next row.
+    Jump(FilterIx),
+    /// As a jump, but where that does not decide, back to where this filter was called from.
+    Goto(FilterIx),
+    /// Leave this filter for where it was called from; out of the one that is attached, for its end.
+    Return,
 }
 
 /// Which interfaces a row or translation speaks of.
@@ -315,6 +322,8 @@ impl Family {
 /// Where in the order of decisions a filter is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
+    /// On every packet that enters an interface, before its destination is translated.
+    Arrival,
     /// On packets to the box itself.
     Local,
     /// On every packet that enters an interface, to the box or through it.

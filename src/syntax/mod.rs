@@ -6,6 +6,7 @@ pub mod command_lines;
 pub mod indent;
 pub mod lex;
 pub mod pattern;
+pub mod statements;
 pub mod tree;
 
 pub use tree::{Mark, Node, Tree};

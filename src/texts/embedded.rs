@@ -14,5 +14,6 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("ui", include_str!("../../texts/ui.toml")),
     ("words", include_str!("../../texts/words.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
+    ("steps", include_str!("../../texts/codes/netfilter.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];

@@ -1,0 +1,351 @@
+//! Chains as filters, once for each place in a packet's way from which they are reached, and the order of decisions.
+//!
+//! Base chains at one hook are asked one after the other and each must let a packet through; chains they call become filters that are
+//! attached nowhere. Chains are taken from a list, not by recursion, so that calls of any depth and in circles end.
+
+use super::condition::{Condition, MarkTest, Rate, all_of};
+use super::nat::holds;
+use super::{Base, Hook, Kind, Lowering, Row, Target};
+use crate::ir::fact::{Fact, Origin, Why, WhyCode};
+use crate::ir::filter::{
+    AddrExpr, Attach, Family, Filter, FilterIx, FilterRole, Guard, Hook as At, IfMatch, NatMatch, Pipeline, Rule, RuleLog, Stage, SvcExpr,
+    Verdict,
+};
+use crate::ir::live::Live;
+use crate::ir::nat::NatIx;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Priority of destination translation.
+const DEST_NAT: i32 = -100;
+
+/// Filters made so far, by chain and place.
+struct Made {
+    by_place: HashMap<(usize, At2), FilterIx>,
+    open: Vec<(usize, At2)>,
+}
+
+/// A place in the order of decisions, as a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum At2 {
+    Arrival,
+    Inbound,
+    Local,
+    Forward,
+    Outbound,
+}
+
+impl At2 {
+    fn hook(self) -> At {
+        match self {
+            At2::Arrival => At::Arrival,
+            At2::Inbound => At::Inbound,
+            At2::Local => At::Local,
+            At2::Forward => At::Forward,
+            At2::Outbound => At::Outbound,
+        }
+    }
+}
+
+impl Made {
+    fn filter(&mut self, chain: usize, place: At2) -> FilterIx {
+        let next = FilterIx(self.by_place.len() as u32);
+        *self.by_place.entry((chain, place)).or_insert_with(|| {
+            self.open.push((chain, place));
+            next
+        })
+    }
+}
+
+fn place_of(base: &Base) -> Option<At2> {
+    match base.hook {
+        Hook::Ingress => Some(At2::Arrival),
+        Hook::Prerouting if base.priority < DEST_NAT => Some(At2::Arrival),
+        Hook::Prerouting => Some(At2::Inbound),
+        Hook::Input => Some(At2::Local),
+        Hook::Forward => Some(At2::Forward),
+        Hook::Postrouting => Some(At2::Outbound),
+        Hook::Output => None,
+    }
+}
+
+/// Fills the filters and the order of decisions.
+pub fn fill(l: &mut Lowering<'_>) {
+    marks(l);
+    let mut made = Made { by_place: HashMap::new(), open: Vec::new() };
+    let mut attached: HashMap<(usize, At2), &Base> = HashMap::new();
+    let rules = l.rules;
+    // What is reached on the way through the box comes first: its rows are those that are judged as permits to the inside.
+    for hook in [Hook::Forward, Hook::Input, Hook::Ingress, Hook::Prerouting, Hook::Postrouting] {
+        for (ix, base) in rules.bases(hook, |k| k != Kind::Nat) {
+            if let Some(place) = place_of(base) {
+                made.filter(ix, place);
+                attached.insert((ix, place), base);
+            }
+        }
+    }
+    let mut judged = vec![false; rules.chains.len()];
+    let mut done = 0;
+    while let Some(&(chain, place)) = made.open.get(done) {
+        done += 1;
+        let filter = filter(l, &mut made, chain, place, attached.get(&(chain, place)).copied(), &mut judged);
+        l.device.filters.push(filter);
+    }
+    pipeline(l);
+}
+
+fn filter(l: &mut Lowering<'_>, made: &mut Made, chain: usize, place: At2, base: Option<&Base>, judged: &mut [bool]) -> Filter {
+    let source = &l.rules.chains[chain];
+    let table = &l.rules.tables[source.table];
+    let mut rules = Vec::with_capacity(source.rows.len());
+    for row in &source.rows {
+        rows(l, made, chain, place, row, &mut rules);
+    }
+    let role = match place {
+        _ if judged[chain] => FilterRole::Other,
+        At2::Forward => FilterRole::Packet,
+        At2::Local => FilterRole::ToBox,
+        _ => FilterRole::Other,
+    };
+    judged[chain] |= matches!(place, At2::Forward | At2::Local);
+    let name = if table.name == "filter" { source.name.clone() } else { format!("{} {}", table.name, source.name) };
+    let attach = base.map(|base| {
+        let on = match (&base.hook, &source.base) {
+            (Hook::Ingress, Some(_)) => IfMatch::Unknown(Why::at(WhyCode::Unmodelled, source.name.clone(), vec![base.span])),
+            _ => IfMatch::Any,
+        };
+        Attach { hook: place.hook(), on, origin: Origin::Written(base.span) }
+    });
+    let default = match base {
+        Some(base) => base.policy.clone(),
+        None => Fact::known(Verdict::Next, Origin::Written(source.span)),
+    };
+    Filter {
+        name,
+        span: Some(source.span),
+        role,
+        family: table.family.unwrap_or(Family::Both),
+        rules,
+        incomplete: l.device.completeness.gaps.get("local_filter").cloned(),
+        default,
+        attach: attach.into_iter().collect(),
+    }
+}
+
+/// A row, once for each of its conditions.
+fn rows(l: &Lowering<'_>, made: &mut Made, chain: usize, place: At2, row: &Row, out: &mut Vec<Rule>) {
+    let table = l.rules.chains[chain].table;
+    let verdict = match &row.target {
+        Target::Accept | Target::Destination(_) | Target::Source => Fact::written(Verdict::Accept, row.span),
+        Target::Drop => Fact::written(Verdict::Drop, row.span),
+        Target::Return => Fact::written(Verdict::Return, row.span),
+        Target::Continue => Fact::written(Verdict::Continue, row.span),
+        Target::Unknown(what) => Fact::unknown(Why::at(WhyCode::Unmodelled, what.clone(), vec![row.span])),
+        Target::Jump(name) | Target::Goto(name) => match l.rules.find(table, name) {
+            Some(target) => {
+                let target = made.filter(target, place);
+                let goto = matches!(row.target, Target::Goto(_));
+                Fact::written(if goto { Verdict::Goto(target) } else { Verdict::Jump(target) }, row.span)
+            }
+            None => Fact::unknown(Why::at(WhyCode::Unresolved, name.clone(), vec![row.span])),
+        },
+    };
+    for condition in &row.conditions {
+        let mut built = rule(l, place, row, condition, verdict.clone());
+        if matches!(row.target, Target::Unknown(_)) || matches!(row.target, Target::Jump(_) | Target::Goto(_)) && verdict.get().is_none() {
+            // It may also go on to the next row.
+            built.guards.push(Guard::Unmodelled(row.span, row.label.clone()));
+        }
+        out.push(built);
+    }
+}
+
+fn nowhere() -> NatMatch {
+    NatMatch { via: Vec::new(), plain_sees_translated: Fact::known(true, Origin::all([])) }
+}
+
+fn rule(l: &Lowering<'_>, place: At2, row: &Row, condition: &Condition, verdict: Fact<Verdict>) -> Rule {
+    let mut guards: Vec<Guard> = condition.unmodelled.iter().map(|(span, what)| Guard::Unmodelled(*span, what.clone())).collect();
+    guards.extend(condition.established.map(Guard::Established));
+    guards.extend(condition.decrypted.map(Guard::Decrypted));
+    let mut never = condition.never;
+    // What holds for the first packets lets a stranger in and never keeps one out for long.
+    match (condition.rate, &row.target) {
+        (Some(Rate::Over), _) => never = true,
+        (Some(Rate::Under), Target::Drop) => never = true,
+        (Some(Rate::Under), Target::Jump(_) | Target::Goto(_)) => guards.push(Guard::Unmodelled(row.span, "limit".to_owned())),
+        _ => {}
+    }
+    let on_the_way_out = matches!(place, At2::Forward | At2::Outbound);
+    let egress = if on_the_way_out {
+        l.interfaces.matching(&condition.egress)
+    } else {
+        // No outbound interface is known yet: a name never fits, its negation always does.
+        never |= condition.egress.iter().any(|n| !n.negated);
+        IfMatch::Any
+    };
+    let mut dst = condition.dst.clone();
+    match (condition.local, place) {
+        (None, _) | (Some(true), At2::Local) | (Some(false), At2::Forward | At2::Outbound) => {}
+        (Some(_), At2::Local | At2::Forward | At2::Outbound) => never = true,
+        (Some(true), _) => dst.push(AddrExpr::SelfAddrs),
+        (Some(false), _) => dst.push(AddrExpr::Not(Box::new(AddrExpr::SelfAddrs))),
+    }
+    let mut nat = nowhere();
+    let via = translated(l, place, condition, &mut guards, &mut never);
+    let mut dst = all_of(&dst);
+    match via {
+        Via::Anything => {}
+        Via::None => nat.plain_sees_translated = Fact::written(false, row.span),
+        Via::Only(list) => {
+            let (list, sure) = aimed(l, list, &condition.dst);
+            if !sure {
+                guards.push(Guard::Unmodelled(row.span, "ct status dnat".to_owned()));
+            }
+            nat = NatMatch { via: list, plain_sees_translated: Fact::written(false, row.span) };
+            dst = AddrExpr::Nothing;
+        }
+    }
+    let svc = if never { SvcExpr::Nothing } else { condition.services.expression() };
+    let src = match condition.family {
+        Some(Family::V4) => both(AddrExpr::AnyV4, &condition.src),
+        Some(Family::V6) => both(AddrExpr::AnyV6, &condition.src),
+        _ => all_of(&condition.src),
+    };
+    let at = row.span;
+    Rule {
+        label: row.label.clone(),
+        span: at,
+        live: Live::own(Fact::written(true, at)),
+        ingress: l.interfaces.matching(&condition.ingress),
+        egress,
+        src: Fact::written(src, at),
+        dst: Fact::written(dst, at),
+        svc: Fact::written(svc, at),
+        guards,
+        nat,
+        verdict,
+        log: if row.logs {
+            Fact::written(RuleLog::Session, at)
+        } else {
+            // Logging is a row of its own before or after this one, or nowhere.
+            Fact::unknown(Why::at(WhyCode::Unmodelled, "log", vec![at]))
+        },
+        generated: false,
+    }
+}
+
+fn both(family: AddrExpr, rest: &[AddrExpr]) -> AddrExpr {
+    let mut all = vec![family];
+    all.extend(rest.iter().cloned());
+    all_of(&all)
+}
+
+/// How a row meets translated packets.
+enum Via {
+    /// It does not ask.
+    Anything,
+    /// Only packets that were not translated.
+    None,
+    /// Only what these translations gave.
+    Only(Vec<NatIx>),
+}
+
+fn translated(l: &Lowering<'_>, place: At2, condition: &Condition, guards: &mut Vec<Guard>, never: &mut bool) -> Via {
+    let early = place == At2::Arrival;
+    let mut via = match condition.translated {
+        None => Via::Anything,
+        Some(true) if early => {
+            *never = true;
+            Via::Anything
+        }
+        Some(true) => Via::Only((0..l.device.nat.rules.len() as u32).map(NatIx).collect()),
+        Some(false) => Via::None,
+    };
+    for test in &condition.marks {
+        match by_mark(l, test).filter(|_| !early) {
+            Some(list) => {
+                via = match via {
+                    Via::Only(before) => Via::Only(before.into_iter().filter(|n| list.contains(n)).collect()),
+                    _ => Via::Only(list),
+                };
+            }
+            None => guards.push(Guard::Unmodelled(test.span, "mark".to_owned())),
+        }
+    }
+    via
+}
+
+/// The translations that alone set the mark a test asks for; `None` where marks come from elsewhere.
+fn by_mark(l: &Lowering<'_>, test: &MarkTest) -> Option<Vec<NatIx>> {
+    let fits = |mark: u32| mark & test.mask == test.value & test.mask;
+    let elsewhere = l.other_marks.iter().any(|m| m.is_none_or(fits));
+    if test.negated || elsewhere || fits(0) {
+        return None;
+    }
+    let list: Vec<NatIx> = l.marked.iter().filter(|(mark, _)| fits(**mark)).flat_map(|(_, list)| list.iter().copied()).collect();
+    (!list.is_empty()).then_some(list)
+}
+
+/// Of translations, those whose target the destinations of a row hold, and whether that is sure.
+fn aimed(l: &Lowering<'_>, list: Vec<NatIx>, dst: &[AddrExpr]) -> (Vec<NatIx>, bool) {
+    if dst.is_empty() {
+        return (list, true);
+    }
+    let wanted = all_of(dst);
+    let mut sure = true;
+    let kept = list.into_iter().filter(|n| {
+        let target = l.device.nat.rules.get(n.0 as usize).and_then(|r| r.to.get());
+        let answer = match target {
+            Some(AddrExpr::Range(a, b)) => match (holds(&wanted, *a), holds(&wanted, *b)) {
+                (Some(x), Some(y)) if a == b || x == y => Some(x && y),
+                _ => None,
+            },
+            _ => None,
+        };
+        sure &= answer.is_some();
+        answer != Some(false)
+    });
+    (kept.collect(), sure)
+}
+
+/// Where marks are set other than by a translation.
+fn marks(l: &mut Lowering<'_>) {
+    for chain in &l.rules.chains {
+        for row in &chain.rows {
+            if let Some(mark) = row.sets_mark
+                && !matches!(row.target, Target::Destination(_))
+            {
+                l.other_marks.push(mark);
+            }
+        }
+    }
+}
+
+fn pipeline(l: &mut Lowering<'_>) {
+    let hooks: Vec<At> = l.device.filters.iter().flat_map(|f| f.attach.iter().map(|a| a.hook)).collect();
+    let accept = || Fact::known(Verdict::Accept, l.rules.unfiltered.origin.clone());
+    let optional = |hook: At| hooks.contains(&hook).then(|| Stage::Filter { hook, undecided: accept() });
+    let undecided = match l.device.completeness.gaps.get("local_filter") {
+        Some(why) => Fact::unknown(why.clone()),
+        None => l.rules.unfiltered.clone(),
+    };
+    let whole = |hook: At| Some(Stage::Filter { hook, undecided: undecided.clone() });
+    let to_box = [optional(At::Arrival), Some(Stage::DestNat), optional(At::Inbound), whole(At::Local), Some(Stage::Gate)];
+    let through = [optional(At::Arrival), Some(Stage::DestNat), optional(At::Inbound), whole(At::Forward), optional(At::Outbound)];
+    let pipeline = Pipeline { to_box: to_box.into_iter().flatten().collect(), through: through.into_iter().flatten().collect() };
+    l.device.pipeline = pipeline;
+}
+
+/// Multicast addresses of both families.
+pub fn multicast() -> AddrExpr {
+    AddrExpr::Union(vec![
+        AddrExpr::Range(IpAddr::V4(Ipv4Addr::new(224, 0, 0, 0)), IpAddr::V4(Ipv4Addr::new(239, 255, 255, 255))),
+        AddrExpr::Range(IpAddr::V6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0)), IpAddr::V6(Ipv6Addr::from(u128::MAX))),
+    ])
+}
+
+/// The broadcast address of every link.
+pub fn broadcast() -> AddrExpr {
+    AddrExpr::Range(IpAddr::V4(Ipv4Addr::BROADCAST), IpAddr::V4(Ipv4Addr::BROADCAST))
+}
