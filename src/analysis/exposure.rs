@@ -405,7 +405,11 @@ impl<'a> Engine<'a> {
         };
         let none = merged.get() == Some(&Class::None);
         result.latent = none && latent;
-        result.admits_whole_net = self.admits_whole_net(listener, ingress);
+        // What filters leave out is not admitted, whatever the service's own lists say.
+        result.admits_whole_net = match merged.get() {
+            Some(class) if *class < Class::Any => Val::Known(false),
+            _ => self.admits_whole_net(listener, ingress),
+        };
         result.family = if class.get() == Some(&Class::None) {
             "both"
         } else if v6 {

@@ -5,7 +5,7 @@ use super::forward::takes_all;
 use super::resolve::CompiledRow;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{Filter, FilterRole, Hook, IfMatch, Rule, RuleLog, Verdict};
+use crate::ir::filter::{Filter, FilterRole, Guard, Hook, IfMatch, Rule, RuleLog, Verdict};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::record::{Record, Step, Word};
 use crate::ir::schema;
@@ -268,7 +268,7 @@ fn attached_ingress(filter: &Filter, rule: &Rule) -> IfMatch {
 /// Any source, any destination, any service, nothing that narrows it. Sources that are nearly all count as all.
 fn wide(filter: &Filter, rule: &Rule, row: &CompiledRow) -> Fact<bool> {
     let at = Origin::all([Origin::Written(rule.span), rule.src.origin.clone(), rule.dst.origin.clone(), rule.svc.origin.clone()]);
-    let narrowed = !rule.guards.is_empty() || rule.verdict.get() != Some(&Verdict::Accept);
+    let narrowed = rule.guards.iter().any(|g| !matches!(g, Guard::First(_))) || rule.verdict.get() != Some(&Verdict::Accept);
     if narrowed && row.guard.is_some() {
         return Fact::known(false, at);
     }

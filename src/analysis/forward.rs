@@ -392,7 +392,7 @@ fn residual(cx: &Context<'_>, engine: &Engine<'_>, stages: &[Stage], ingress: In
                     let written = engine
                         .compiled(filter_ix)
                         .iter()
-                        .any(|r| r.guard == Some(true) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true));
+                        .any(|r| r.guard == Some(true) && decides(r) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true));
                     let by_end = if engine.is_chained(filter_ix) { left_to_end(engine, filter_ix, ingress, v6) } else { None };
                     and(match by_end {
                         _ if written => Fact::known(false, origin.clone()),
@@ -405,6 +405,11 @@ fn residual(cx: &Context<'_>, engine: &Engine<'_>, stages: &[Stage], ingress: In
         }
     }
     (open.unwrap_or_else(|| Fact::known(false, Origin::Written(interface.span))), chain)
+}
+
+/// Whether a row ends the matter for what it matches: one that only counts, logs or calls another filter does not.
+fn decides(row: &resolve::CompiledRow) -> bool {
+    !matches!(row.verdict, Some(Verdict::Continue | Verdict::Jump(_) | Verdict::Goto(_) | Verdict::Return))
 }
 
 /// Whether nearly every port is left to the end of a filter that calls others. What no row decides is left in most cases.

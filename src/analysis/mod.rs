@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod exposure;
+pub mod fate;
 pub mod filters;
 pub mod firmware;
 mod flow;

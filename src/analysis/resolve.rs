@@ -309,6 +309,7 @@ impl<'a> Resolver<'a> {
                 // A stranger's first packet has no login and belongs to no connection.
                 Guard::Users(_) | Guard::Established(_) => guard = Some(false),
                 Guard::Schedule(_) => scheduled = true,
+                Guard::First(_) => {}
                 Guard::Decrypted(_) => decrypted_only = true,
                 Guard::Unmodelled(..) => guard = if guard == Some(false) { guard } else { None },
             }

@@ -217,6 +217,9 @@ pub enum Guard {
     Established(Span),
     /// Only for packets that came out of a tunnel.
     Decrypted(Span),
+    /// Only for some packets, of which a stranger's first is one (the first of a connection, not more than a rate): matches for the
+    /// attacker, but the row is not "always".
+    First(Span),
     /// A condition the algebra does not model: may or may not match.
     Unmodelled(Span, String),
 }

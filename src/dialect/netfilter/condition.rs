@@ -239,6 +239,8 @@ pub struct Condition {
     pub unmodelled: Vec<(Span, String)>,
     /// How it depends on how often something happens.
     pub rate: Option<Rate>,
+    /// Holds for the first packet of a connection and not for the others.
+    pub opening: Option<Span>,
     /// Cannot hold.
     pub never: bool,
 }
@@ -263,6 +265,7 @@ impl Condition {
             marks: self.marks.iter().chain(&other.marks).cloned().collect(),
             established: self.established.or(other.established),
             decrypted: self.decrypted.or(other.decrypted),
+            opening: self.opening.or(other.opening),
             unmodelled: self.unmodelled.iter().chain(&other.unmodelled).cloned().collect(),
             rate: if self.rate == Some(Rate::Over) { self.rate } else { other.rate.or(self.rate) },
             never: self.never

@@ -21,13 +21,13 @@ const DEST_NAT: i32 = -100;
 
 /// Filters made so far, by chain and place.
 struct Made {
-    by_place: HashMap<(usize, At2), FilterIx>,
-    open: Vec<(usize, At2)>,
+    by_place: HashMap<(usize, Place), FilterIx>,
+    open: Vec<(usize, Place)>,
 }
 
 /// A place in the order of decisions, as a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum At2 {
+enum Place {
     Arrival,
     Inbound,
     Local,
@@ -35,20 +35,20 @@ enum At2 {
     Outbound,
 }
 
-impl At2 {
+impl Place {
     fn hook(self) -> At {
         match self {
-            At2::Arrival => At::Arrival,
-            At2::Inbound => At::Inbound,
-            At2::Local => At::Local,
-            At2::Forward => At::Forward,
-            At2::Outbound => At::Outbound,
+            Place::Arrival => At::Arrival,
+            Place::Inbound => At::Inbound,
+            Place::Local => At::Local,
+            Place::Forward => At::Forward,
+            Place::Outbound => At::Outbound,
         }
     }
 }
 
 impl Made {
-    fn filter(&mut self, chain: usize, place: At2) -> FilterIx {
+    fn filter(&mut self, chain: usize, place: Place) -> FilterIx {
         let next = FilterIx(self.by_place.len() as u32);
         *self.by_place.entry((chain, place)).or_insert_with(|| {
             self.open.push((chain, place));
@@ -57,14 +57,14 @@ impl Made {
     }
 }
 
-fn place_of(base: &Base) -> Option<At2> {
+fn place_of(base: &Base) -> Option<Place> {
     match base.hook {
-        Hook::Ingress => Some(At2::Arrival),
-        Hook::Prerouting if base.priority < DEST_NAT => Some(At2::Arrival),
-        Hook::Prerouting => Some(At2::Inbound),
-        Hook::Input => Some(At2::Local),
-        Hook::Forward => Some(At2::Forward),
-        Hook::Postrouting => Some(At2::Outbound),
+        Hook::Ingress => Some(Place::Arrival),
+        Hook::Prerouting if base.priority < DEST_NAT => Some(Place::Arrival),
+        Hook::Prerouting => Some(Place::Inbound),
+        Hook::Input => Some(Place::Local),
+        Hook::Forward => Some(Place::Forward),
+        Hook::Postrouting => Some(Place::Outbound),
         Hook::Output => None,
     }
 }
@@ -73,7 +73,7 @@ fn place_of(base: &Base) -> Option<At2> {
 pub fn fill(l: &mut Lowering<'_>) {
     marks(l);
     let mut made = Made { by_place: HashMap::new(), open: Vec::new() };
-    let mut attached: HashMap<(usize, At2), &Base> = HashMap::new();
+    let mut attached: HashMap<(usize, Place), &Base> = HashMap::new();
     let rules = l.rules;
     // What is reached on the way through the box comes first: its rows are those that are judged as permits to the inside.
     for hook in [Hook::Forward, Hook::Input, Hook::Ingress, Hook::Prerouting, Hook::Postrouting] {
@@ -94,7 +94,7 @@ pub fn fill(l: &mut Lowering<'_>) {
     pipeline(l);
 }
 
-fn filter(l: &mut Lowering<'_>, made: &mut Made, chain: usize, place: At2, base: Option<&Base>, judged: &mut [bool]) -> Filter {
+fn filter(l: &mut Lowering<'_>, made: &mut Made, chain: usize, place: Place, base: Option<&Base>, judged: &mut [bool]) -> Filter {
     let source = &l.rules.chains[chain];
     let table = &l.rules.tables[source.table];
     let mut rules = Vec::with_capacity(source.rows.len());
@@ -103,11 +103,11 @@ fn filter(l: &mut Lowering<'_>, made: &mut Made, chain: usize, place: At2, base:
     }
     let role = match place {
         _ if judged[chain] => FilterRole::Other,
-        At2::Forward => FilterRole::Packet,
-        At2::Local => FilterRole::ToBox,
+        Place::Forward => FilterRole::Packet,
+        Place::Local => FilterRole::ToBox,
         _ => FilterRole::Other,
     };
-    judged[chain] |= matches!(place, At2::Forward | At2::Local);
+    judged[chain] |= matches!(place, Place::Forward | Place::Local);
     let name = if table.name == "filter" { source.name.clone() } else { format!("{} {}", table.name, source.name) };
     let attach = base.map(|base| {
         let on = match (&base.hook, &source.base) {
@@ -133,7 +133,7 @@ fn filter(l: &mut Lowering<'_>, made: &mut Made, chain: usize, place: At2, base:
 }
 
 /// A row, once for each of its conditions.
-fn rows(l: &Lowering<'_>, made: &mut Made, chain: usize, place: At2, row: &Row, out: &mut Vec<Rule>) {
+fn rows(l: &Lowering<'_>, made: &mut Made, chain: usize, place: Place, row: &Row, out: &mut Vec<Rule>) {
     let table = l.rules.chains[chain].table;
     let verdict = match &row.target {
         Target::Accept | Target::Destination(_) | Target::Source => Fact::written(Verdict::Accept, row.span),
@@ -164,19 +164,21 @@ fn nowhere() -> NatMatch {
     NatMatch { via: Vec::new(), plain_sees_translated: Fact::known(true, Origin::all([])) }
 }
 
-fn rule(l: &Lowering<'_>, place: At2, row: &Row, condition: &Condition, verdict: Fact<Verdict>) -> Rule {
+fn rule(l: &Lowering<'_>, place: Place, row: &Row, condition: &Condition, verdict: Fact<Verdict>) -> Rule {
     let mut guards: Vec<Guard> = condition.unmodelled.iter().map(|(span, what)| Guard::Unmodelled(*span, what.clone())).collect();
     guards.extend(condition.established.map(Guard::Established));
     guards.extend(condition.decrypted.map(Guard::Decrypted));
+    guards.extend(condition.opening.map(Guard::First));
     let mut never = condition.never;
     // What holds for the first packets lets a stranger in and never keeps one out for long.
     match (condition.rate, &row.target) {
         (Some(Rate::Over), _) => never = true,
         (Some(Rate::Under), Target::Drop) => never = true,
         (Some(Rate::Under), Target::Jump(_) | Target::Goto(_)) => guards.push(Guard::Unmodelled(row.span, "limit".to_owned())),
+        (Some(Rate::Under), _) => guards.push(Guard::First(row.span)),
         _ => {}
     }
-    let on_the_way_out = matches!(place, At2::Forward | At2::Outbound);
+    let on_the_way_out = matches!(place, Place::Forward | Place::Outbound);
     let egress = if on_the_way_out {
         l.interfaces.matching(&condition.egress)
     } else {
@@ -186,8 +188,11 @@ fn rule(l: &Lowering<'_>, place: At2, row: &Row, condition: &Condition, verdict:
     };
     let mut dst = condition.dst.clone();
     match (condition.local, place) {
-        (None, _) | (Some(true), At2::Local) | (Some(false), At2::Forward | At2::Outbound) => {}
-        (Some(_), At2::Local | At2::Forward | At2::Outbound) => never = true,
+        (None, _) | (Some(false), Place::Forward | Place::Outbound) => {}
+        // What comes to the box is for one of its addresses, or for many boxes at once.
+        (Some(true), Place::Local) => dst.push(AddrExpr::Not(Box::new(AddrExpr::Union(vec![multicast(), broadcast()])))),
+        (Some(false), Place::Local) => dst.push(AddrExpr::Union(vec![multicast(), broadcast()])),
+        (Some(true), Place::Forward | Place::Outbound) => never = true,
         (Some(true), _) => dst.push(AddrExpr::SelfAddrs),
         (Some(false), _) => dst.push(AddrExpr::Not(Box::new(AddrExpr::SelfAddrs))),
     }
@@ -251,8 +256,8 @@ enum Via {
     Only(Vec<NatIx>),
 }
 
-fn translated(l: &Lowering<'_>, place: At2, condition: &Condition, guards: &mut Vec<Guard>, never: &mut bool) -> Via {
-    let early = place == At2::Arrival;
+fn translated(l: &Lowering<'_>, place: Place, condition: &Condition, guards: &mut Vec<Guard>, never: &mut bool) -> Via {
+    let early = place == Place::Arrival;
     let mut via = match condition.translated {
         None => Via::Anything,
         Some(true) if early => {

@@ -326,7 +326,8 @@ pub fn states(words: &[&str], negated: bool, span: Span) -> Vec<Condition> {
     let mut all = Vec::new();
     // Of the states proper a first packet has one: new.
     if has("new") != negated {
-        let mut condition = Condition::default();
+        let whole = has("established") != negated;
+        let mut condition = Condition { opening: (!whole).then_some(span), ..Condition::default() };
         if negated && has("dnat") {
             condition.translated = Some(false);
         }
@@ -401,6 +402,7 @@ mod tests {
         assert!(opens(0x17, 0x02) && !opens(0x3f, 0x3f) && !opens(0x3f, 0) && opens(0x01, 0));
         assert!(states(&["RELATED", "ESTABLISHED"], false, AT)[0].established.is_some());
         assert!(states(&["NEW", "ESTABLISHED"], false, AT)[0].is_any());
+        assert!(states(&["NEW"], false, AT)[0].opening.is_some());
         assert!(states(&["INVALID"], true, AT)[0].is_any());
         assert_eq!(states(&["established", "dnat"], false, AT).len(), 2);
     }
