@@ -229,6 +229,28 @@ pub struct DeviceReport {
     pub outcomes: Vec<Outcome>,
     /// Worst first.
     pub findings: Vec<Finding>,
+    /// How a stranger gets inside, where every hop is known.
+    pub stories: Vec<Story>,
+}
+
+/// A way of a stranger to the inside.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// What it is about.
+    pub title: String,
+    /// From outside to inside.
+    pub hops: Vec<StoryHop>,
+}
+
+/// One hop of a story.
+#[derive(Clone, Debug)]
+pub struct StoryHop {
+    /// The sentence.
+    pub text: String,
+    /// The lines that prove it.
+    pub labels: Vec<Label>,
+    /// A packet that takes it.
+    pub witness: Option<Witness>,
 }
 
 /// How much of an export was understood.

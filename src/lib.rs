@@ -2,6 +2,7 @@
 //! what an attacker on the Internet could use.
 
 pub mod analysis;
+pub mod answer;
 pub mod cli;
 pub mod dialect;
 pub mod finding;

@@ -4,8 +4,9 @@
 
 mod common;
 
-use common::{corpus, judge, root};
+use common::{corpus, diff, judge, reach, root};
 use expect_test::expect_file;
+use sekisho::analysis::reach::Question;
 use sekisho::finding::{Lang, Report};
 use sekisho::report::{Form, TextStyle, write};
 use std::path::Path;
@@ -87,6 +88,25 @@ fn repaired_twins_are_clean_and_their_originals_are_not() {
 }
 
 #[test]
+fn a_story_is_told_only_where_its_login_is_a_finding() {
+    let mut told = 0;
+    for path in corpus() {
+        let report = judge(&path, Lang::En);
+        for device in report.files.iter().flat_map(|f| &f.devices).filter(|d| !d.stories.is_empty()) {
+            told += 1;
+            let finding = device.findings.iter().find(|f| f.rule == "AUTH001" && f.severity == sekisho::finding::Severity::Error);
+            assert!(finding.is_some(), "{}: {:?}", path.display(), device.stories);
+            assert!(device.stories.len() == 1 && device.stories[0].hops.len() >= 3, "{}", path.display());
+            let proved =
+                device.stories[0].hops.iter().all(|h| !h.labels.is_empty() && !h.text.contains(['{', '}']) && !h.text.contains("story."));
+            assert!(proved, "{}: {:?}", path.display(), device.stories);
+            assert!(!path.to_string_lossy().contains("-fixed"), "{}", path.display());
+        }
+    }
+    assert!(told >= 5, "{told}");
+}
+
+#[test]
 fn both_languages_say_the_same() {
     for path in corpus() {
         let (ja, en) = (judge(&path, Lang::Ja), judge(&path, Lang::En));
@@ -135,4 +155,29 @@ fn no_secret_reaches_any_output() {
         }
     }
     assert!(with_secrets > 20);
+}
+
+#[test]
+fn no_secret_reaches_any_output_of_reach_and_diff() {
+    let paths = corpus();
+    for (path, next) in paths.iter().zip(paths.iter().cycle().skip(1)) {
+        let (one, other) = (std::fs::read(path).expect("file"), std::fs::read(next).expect("file"));
+        let canaries: Vec<String> = canaries(path).into_iter().chain(canaries(next)).collect();
+        for lang in [Lang::Ja, Lang::En] {
+            let reach = reach("one", &one, &Question::default(), lang);
+            let diff = diff(&one, &other, lang);
+            let outputs = [
+                sekisho::report::reach::text(&reach, 120),
+                sekisho::report::reach::json(&reach),
+                sekisho::report::diff::text(&diff, 120),
+                sekisho::report::diff::json(&diff),
+            ];
+            for (form, out) in outputs.iter().enumerate() {
+                for canary in &canaries {
+                    let leak = out.lines().find(|l| l.contains(canary.as_str()) && !l.contains("canary: "));
+                    assert!(leak.is_none(), "{} {form}: {leak:?}", path.display());
+                }
+            }
+        }
+    }
 }

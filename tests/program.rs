@@ -150,6 +150,35 @@ fn explain_shows_the_example_of_every_dialect_and_marks_what_differs() {
 }
 
 #[test]
+fn reach_answers_by_its_exit_status() {
+    let clinic = "corpus/incidents/clinic-router-yamaha.txt";
+    assert_eq!(out(sekisho().args(["reach", clinic, "--to", "192.168.1.10:3389/tcp"])).0, 1);
+    assert_eq!(out(sekisho().args(["reach", clinic, "--to", "192.168.1.10:22/tcp"])).0, 0);
+    assert_eq!(out(sekisho().args(["reach", clinic, "--from", "lan1", "--to", "telnet", "--format", "json"])).0, 1);
+    let (status, _, stderr) = out(sekisho().args(["reach", clinic, "--to", "lan9", "--lang", "en"]));
+    assert_eq!(status, 2);
+    assert!(stderr.contains("Did you mean lan1") && stderr.contains("pp 1"), "{stderr}");
+    // Of a part of a configuration nobody can say that nothing gets through.
+    let dir = tempfile::tempdir().expect("folder");
+    let path = dir.path().join("part.conf");
+    std::fs::write(&path, "config system interface\n    edit \"port1\"\n        set vdom \"root\"\n        set ip 192.168.9.1 255.255.255.0\n        set allowaccess ping https\n    next\nend\n").expect("file");
+    assert_eq!(out(sekisho().arg("reach").arg(&path).args(["--dialect", "fortios"])).0, 3);
+    assert_eq!(out(sekisho().args(["reach", "README.md"])).0, 3);
+}
+
+#[test]
+fn diff_exits_with_1_when_something_opens_and_0_when_it_closes() {
+    assert_eq!(out(sekisho().args(["diff", BAD, FIXED])).0, 0);
+    assert_eq!(out(sekisho().args(["diff", FIXED, BAD])).0, 1);
+    assert_eq!(out(sekisho().args(["diff", FIXED, BAD, "--exit-zero"])).0, 0);
+    assert_eq!(out(sekisho().args(["diff", BAD, BAD])).0, 0);
+    assert_eq!(out(sekisho().args(["diff", "/dev/null", BAD])).0, 1);
+    assert_eq!(out(sekisho().args(["diff", BAD, "README.md"])).0, 3);
+    assert_eq!(out(sekisho().args(["diff", BAD])).0, 2);
+    assert_eq!(out(sekisho().args(["diff", BAD, "none.conf"])).0, 2);
+}
+
+#[test]
 fn every_other_command_speaks_both_languages() {
     for lang in ["ja", "en"] {
         for args in [
@@ -158,6 +187,8 @@ fn every_other_command_speaks_both_languages() {
             &["list", "rules"],
             &["list", "dialects"],
             &["list", "controls"],
+            &["reach", FIXED, "--to", "telnet"],
+            &["diff", BAD, FIXED, "--format", "json"],
             &["completions", "bash"],
             &["man"],
         ] {

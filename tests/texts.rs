@@ -297,3 +297,44 @@ fn words_of_the_interface_come_in_pairs() {
         }
     }
 }
+
+/// Keys of a file of texts that the source names in full.
+fn named(folder: &Path, head: &str, keys: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            named(&path, head, keys);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            let start = format!("\"{head}.");
+            let found = source.split(&start).skip(1).filter_map(|rest| rest.split('"').next());
+            keys.extend(found.filter(|k| k.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c))).map(|k| format!("{head}.{k}")));
+        }
+    }
+}
+
+#[test]
+fn every_key_of_reach_and_diff_has_its_text_and_every_text_its_use() {
+    fn leaves(prefix: &str, table: &Table, out: &mut BTreeSet<String>) {
+        for (key, value) in table {
+            let value = value.as_table().unwrap();
+            let key = format!("{prefix}.{key}");
+            if value.contains_key("ja") {
+                pair(value, &key);
+                out.insert(key);
+            } else {
+                leaves(&key, value, out);
+            }
+        }
+    }
+    // Keys whose last part is a value.
+    let built = ["reach.set.", "reach.answer.", "diff.thing.", "diff.turn."];
+    for head in ["reach", "diff"] {
+        let (mut used, mut written) = (BTreeSet::new(), BTreeSet::new());
+        named(&root().join("src"), head, &mut used);
+        leaves(head, &texts(&format!("{head}.toml")), &mut written);
+        let missing: Vec<&String> = used.difference(&written).filter(|k| !k.ends_with('.')).collect();
+        let idle: Vec<&String> = written.difference(&used).filter(|k| !built.iter().any(|b| k.starts_with(b))).collect();
+        assert!(missing.is_empty() && idle.is_empty(), "missing {missing:?}, idle {idle:?}");
+    }
+}

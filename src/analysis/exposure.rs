@@ -4,20 +4,20 @@
 //! its limits. What is unknown splits the answer into cells (one for each possible membership in an unknown set) or widens the
 //! gap between what surely and what possibly gets in; a class is only known where both agree.
 
-use super::flow::{CELLS, Cell, Flow, melt, narrowed, sample};
+use super::flow::{CELLS, Cell, Flow, melt, narrowed, narrowed_to, sample};
 use super::limits::Admitted;
 use super::ready::Ready;
 use super::resolve::{self, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Hook, Stage, Verdict};
-use crate::ir::interface::{InterfaceIx, SidePointer};
+use crate::ir::filter::{AddrExpr, Guard, Hook, Stage, Verdict};
+use crate::ir::interface::{InterfaceIx, InterfaceKind};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
-use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
+use crate::ir::nat::NatIx;
 use crate::ir::record::{Record, Step, Witness};
 use crate::ir::schema;
-use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, RowRef, class, service};
+use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, RowRef, service};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -122,7 +122,27 @@ pub fn ports_text(listener: &Listener) -> String {
     listener.ports.get().map_or_else(String::new, |terms| resolve::service_text(&resolve::union_of_terms(terms)))
 }
 
-type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>);
+/// Where packets come to a listener: what they are, and how they go on. Running it gives a [`Flow`].
+#[derive(Clone, Debug)]
+pub(super) struct Door {
+    /// The packets, as they are behind the translation if there is one.
+    pub(super) product: Product,
+    /// The interface they enter.
+    pub(super) ingress: InterfaceIx,
+    /// Their family.
+    pub(super) v6: bool,
+    /// Why nothing of it is sure, once for each doubt.
+    pub(super) doubts: Vec<Option<Why>>,
+    /// The translation that leads them to the box.
+    pub(super) nat: Option<NatIx>,
+    /// The interface they reach through the filters for traffic through the box (a loopback).
+    pub(super) forwarded: Option<InterfaceIx>,
+    /// For an own address that the export does not show: who may stand outside.
+    pub(super) whichever: Option<AddrSet>,
+}
+
+
+type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 
 /// Answers the questions of one device.
 pub struct Engine<'a> {
@@ -132,6 +152,14 @@ pub struct Engine<'a> {
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
     pub(super) ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
+    /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
+    pub(super) further_inside: std::cell::Cell<bool>,
+    /// What translations take on an interface in a family, once somebody asked.
+    pub(super) acted_on: RefCell<HashMap<(InterfaceIx, bool), Rc<Vec<(NatIx, Product)>>>>,
+    /// Networks of trusted interfaces, once somebody asked.
+    pub(super) inside: std::cell::OnceCell<AddrSet>,
+    /// Whether packets from remote access are those of users who logged in, so that rows for users hold for them.
+    pub(super) logged_in: bool,
 }
 
 /// Work for all questions about one device; far more than any real export needs.
@@ -146,6 +174,10 @@ impl<'a> Engine<'a> {
             compiled: RefCell::default(),
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
+            acted_on: RefCell::default(),
+            further_inside: std::cell::Cell::new(false),
+            inside: std::cell::OnceCell::new(),
+            logged_in: false,
         }
     }
 
@@ -175,7 +207,11 @@ impl<'a> Engine<'a> {
         let mut cells = Vec::new();
         let mut budget = self.budget.borrow_mut();
         for cell in &flow.cells {
-            match narrowed(cell, &ready.filter, &mut budget) {
+            let left = match flow.masked_dst {
+                Some(dst) => narrowed_to(cell, &ready.filter, dst, &mut budget),
+                None => narrowed(cell, &ready.filter, &mut budget),
+            };
+            match left {
                 Ok(parts) => cells.extend(parts),
                 Err(packet::Exceeded) => {
                     flow.why.get_or_insert_with(|| Why::new(WhyCode::Unmodelled, configured.name.clone()));
@@ -236,6 +272,8 @@ impl<'a> Engine<'a> {
                         _ => "step.filter_may",
                     };
                     flow.steps.push(Step { span: Some(rule.span), code, args: vec![rule.label.clone(), filter.name.clone()] });
+                    let login = rule.guards.iter().filter_map(|g| if let Guard::Users(span) = g { Some(*span) } else { None });
+                    flow.steps.extend(login.map(|s| Step { span: Some(s), code: "step.logged_in", args: Vec::new() }));
                     flow.origins.push(Origin::all([Origin::Written(rule.span), rule.verdict.origin.clone()]));
                 }
             }
@@ -274,14 +312,17 @@ impl<'a> Engine<'a> {
                 }
                 // The next stage decides; nothing to say.
                 Some(Verdict::Next) => {}
-                Some(_) => flow.steps.push(Step { span: None, code: "step.no_filter_accept", args: vec![self.name(ingress)] }),
+                Some(_) => {
+                    let code = if hook == Hook::Outbound { "step.no_filter_out" } else { "step.no_filter_accept" };
+                    flow.steps.push(Step { span: None, code, args: vec![self.name(on.unwrap_or(ingress))] });
+                }
                 None => flow.doubt(undecided.value.why().cloned()),
             }
             flow.origins.push(undecided.origin.clone());
             return;
         }
         for (filter, covers, origin) in attached {
-            let ready = self.ready(filter, ingress, egress, nat);
+            let ready = self.ready(filter, ingress, egress, nat, flow.to_box);
             if covers == Some(true) {
                 self.pass(flow, filter, &ready, origin);
             } else {
@@ -301,35 +342,23 @@ impl<'a> Engine<'a> {
         self.cx.device().interfaces.get(ix.0 as usize).map(|i| i.name.clone()).unwrap_or_default()
     }
 
-    /// Sources that may stand outside an interface.
-    pub fn outside(&self, ingress: InterfaceIx, v6: bool) -> AddrSet {
-        let (public, unicast) = if v6 { (class::public_v6(), class::unicast_v6()) } else { (class::public_v4(), class::unicast_v4()) };
-        let Some(side) = self.cx.side(ingress) else { return unicast };
-        match side.side.get() {
-            Some(SidePointer::Untrusted) if side.outside == "internet" => public,
-            Some(SidePointer::Trusted) => {
-                let nets = self.resolver.networks(&[ingress]).lo;
-                let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-                if nets.is_empty() { unicast } else { nets }
-            }
-            _ => {
-                // Anything that is not the facility's own.
-                let trusted: Vec<InterfaceIx> = (0..self.cx.sides.len() as u32)
-                    .map(InterfaceIx)
-                    .filter(|ix| self.cx.sides[ix.0 as usize].trusted().value.is_true())
-                    .collect();
-                unicast.difference(&self.resolver.networks(&trusted).lo)
-            }
-        }
-    }
-
     /// Every listener seen from every interface of its device.
     pub fn exposures(&self) -> Vec<Exposure> {
         let device = self.cx.device();
         let mut all = Vec::new();
         for (l, listener) in device.listeners.iter().enumerate() {
             for i in 0..device.interfaces.len() as u32 {
-                all.push(self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i)));
+                let mut one = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                // Whom the attached networks cannot hold may stand further inside.
+                if bounds(&one.class).0 == Class::None && one.side.trusted().value.is_true() && !one.live.value.is_false() {
+                    self.further_inside.set(true);
+                    let further = self.exposure(ListenerIx(l as u32), listener, InterfaceIx(i));
+                    self.further_inside.set(false);
+                    if bounds(&further.class).0 > Class::None {
+                        one = further;
+                    }
+                }
+                all.push(one);
             }
         }
         all
@@ -359,7 +388,9 @@ impl<'a> Engine<'a> {
         };
         let bound = |b: &&Binding| b.on.is_none_or(|on| on == ingress || b.reach == Reach::Forwarded);
         let bindings: Vec<_> = listener.bindings.iter().filter(bound).filter(|b| !b.bound.value.is_false()).collect();
-        if bindings.is_empty() || interface.up.value.is_false() {
+        // Nothing enters a box by a loopback.
+        let looped = interface.kind == InterfaceKind::Loopback;
+        if bindings.is_empty() || interface.up.value.is_false() || looped {
             result.chain.push(Step {
                 span: Some(interface.span),
                 code: "step.not_bound",
@@ -380,6 +411,7 @@ impl<'a> Engine<'a> {
         let mut best: Option<(Fact<Class>, bool, Flow, &Binding)> = None;
         let mut merged: Option<(Fact<Class>, Fact<Class>)> = None;
         let mut latent = false;
+        let mut through = (AddrSet::empty(), AddrSet::empty());
         for binding in bindings {
             for v6 in [false, true] {
                 if !binding.family.includes(v6) {
@@ -387,6 +419,9 @@ impl<'a> Engine<'a> {
                 }
                 for flow in self.ways(listener, binding, ingress, v6) {
                     latent |= flow.latent;
+                    for cell in &flow.cells {
+                        through = (through.0.union(&cell.lo.sources()), through.1.union(&cell.hi.sources()));
+                    }
                     let (class, login) = self.classes(listener, binding, ingress, &flow);
                     let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
                     merged = Some(match &merged {
@@ -405,11 +440,7 @@ impl<'a> Engine<'a> {
         };
         let none = merged.get() == Some(&Class::None);
         result.latent = none && latent;
-        // What filters leave out is not admitted, whatever the service's own lists say.
-        result.admits_whole_net = match merged.get() {
-            Some(class) if *class < Class::Any => Val::Known(false),
-            _ => self.admits_whole_net(listener, ingress),
-        };
+        result.admits_whole_net = self.admits_whole_net(listener, ingress, &through);
         result.family = if class.get() == Some(&Class::None) {
             "both"
         } else if v6 {
@@ -432,6 +463,12 @@ impl<'a> Engine<'a> {
 
     /// Every way packets that enter an interface may reach a binding, in one family: untranslated, and by each translation to the box.
     fn ways(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool) -> Vec<Flow> {
+        self.doors(listener, binding, ingress, v6, None).iter().filter_map(|door| self.enter(door, None)).collect()
+    }
+
+    /// Where packets that enter an interface may come to a binding, in one family, before any filter is asked.
+    /// `outside` are the sources that stand there; `None` for all that may.
+    pub(super) fn doors(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool, outside: Option<&AddrSet>) -> Vec<Door> {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
         if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {
@@ -440,48 +477,79 @@ impl<'a> Engine<'a> {
         let svc = listener.ports.get().map_or_else(service::any, |t| resolve::union_of_terms(t));
         let forwarded = binding.on.filter(|on| *on != ingress && binding.reach == Reach::Forwarded);
         let target = forwarded.and_then(|ix| device.interfaces.get(ix.0 as usize)).unwrap_or(interface);
-        let mut ways = Vec::new();
-        let outside = self.outside(ingress, v6);
-        let public =
-            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         let mut own = trust::own_addresses(target, v6);
         if v6 && own.is_empty() {
             // IPv6 is on or may be on; the address comes from the network.
             own.push(None);
         }
+        // A port without an address: nothing to compute, and large switches have thousands of them.
+        if own.is_empty() && device.nat.rules.is_empty() {
+            return Vec::new();
+        }
+        let outside = outside.map_or_else(|| Cow::Owned(self.outside(ingress, v6)), Cow::Borrowed);
+        let public =
+            if v6 { AddrSet { v4: Intervals::empty(), ..AddrSet::any() } } else { AddrSet { v6: Intervals::empty(), ..AddrSet::any() } };
         own.sort();
         own.dedup();
-        let doubt_v6 = v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6);
+        let mut doubts = Vec::new();
+        if v6 && interface.ipv6.value.tri().is_none() && !interface.addresses.iter().any(|a| a.v6) {
+            doubts.push(interface.ipv6.value.why().cloned());
+        }
+        if listener.ports.get().is_none() {
+            doubts.push(listener.ports.value.why().cloned());
+        }
+        let mut doors = Vec::new();
         for address in own {
             let dst = address.map_or_else(|| public.clone(), AddrSet::single);
-            let product = Product { src: outside.clone(), dst, svc: svc.clone(), ..Product::any() };
-            let Some(mut flow) = self.start(product, v6) else { continue };
-            if doubt_v6 {
-                flow.doubt(interface.ipv6.value.why().cloned());
-            }
-            if listener.ports.get().is_none() {
-                flow.doubt(listener.ports.value.why().cloned());
-            }
-            self.steal(&mut flow, ingress, v6);
-            self.unmatched(&mut flow, ingress, v6);
-            if let Some(egress) = forwarded {
-                self.run(&mut flow, &device.pipeline.through, ingress, Some(egress), None);
-                self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
-            } else {
-                self.run(&mut flow, &device.pipeline.to_box, ingress, None, None);
-            }
-            if address.is_none() {
-                // The address is one the export does not show: surely in is only what gets in whichever it is.
-                flow.quantify(&outside);
-            }
-            ways.push(flow);
+            let product = Product { src: outside.as_ref().clone(), dst, svc: svc.clone(), ..Product::any() };
+            let whichever = address.is_none().then(|| outside.as_ref().clone());
+            doors.push(Door { product, ingress, v6, doubts: doubts.clone(), nat: None, forwarded, whichever });
         }
         if !v6 && binding.on.is_none() {
             for (n, rule) in device.nat.rules.iter().enumerate() {
-                ways.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress));
+                doors.extend(self.translated_to_box(NatIx(n as u32), rule, &svc, ingress, &outside));
             }
         }
-        ways
+        doors
+    }
+
+    /// Sends the packets of a door, or those of them that are in `within`, through the decisions of the box.
+    pub(super) fn enter(&self, door: &Door, within: Option<&Product>) -> Option<Flow> {
+        let device = self.cx.device();
+        let product = within.map_or_else(|| door.product.clone(), |w| door.product.intersection(w));
+        if let Some(n) = door.nat {
+            let rule = device.nat.rules.get(n.0 as usize)?;
+            let (mut flow, stages) = self.translate(&device.pipeline.to_box, n, door.ingress, product, door.v6)?;
+            for why in &door.doubts {
+                flow.doubt(why.clone());
+            }
+            flow.origins.push(Origin::Written(rule.span));
+            flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
+            flow.to_box = true;
+            self.run(&mut flow, stages, door.ingress, None, door.nat);
+            return Some(flow);
+        }
+        // A packet has one destination: nothing to be quantified over.
+        let several = product.dst.v4.count() + product.dst.v6.count() > 1;
+        let mut flow = self.start(product, door.v6)?;
+        for why in &door.doubts {
+            flow.doubt(why.clone());
+        }
+        self.steal(&mut flow, door.ingress, door.v6);
+        self.unmatched(&mut flow, door.ingress, door.v6);
+        if let Some(egress) = door.forwarded {
+            self.run(&mut flow, &device.pipeline.through, door.ingress, Some(egress), None);
+            flow.to_box = true;
+            self.run(&mut flow, &device.pipeline.to_box, egress, None, None);
+        } else {
+            flow.to_box = true;
+            self.run(&mut flow, &device.pipeline.to_box, door.ingress, None, None);
+        }
+        if let Some(outside) = door.whichever.as_ref().filter(|_| several) {
+            // The address is one the export does not show: surely in is only what gets in whichever it is.
+            flow.quantify(outside);
+        }
+        Some(flow)
     }
 
     pub(super) fn start(&self, product: Product, v6: bool) -> Option<Flow> {
@@ -492,96 +560,15 @@ impl<'a> Engine<'a> {
             steps: Vec::new(),
             why: None,
             latent: false,
+            to_box: false,
             v6,
+            masked_dst: None,
         })
-    }
-
-    /// Takes out what a translation leads elsewhere before the box sees it.
-    fn steal(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
-        let device = self.cx.device();
-        if !device.pipeline.to_box.iter().any(|s| matches!(s, Stage::DestNat)) {
-            return;
-        }
-        for rule in &device.nat.rules {
-            let acts = rule.family.includes(v6) && rule.ingress.covers(ingress) == Some(true) && rule.live.value().value.is_true();
-            let elsewhere = rule.to.get().is_some_and(|to| !self.holds_own(to));
-            let Some(product) = self.before(rule).filter(|_| acts && elsewhere && !rule.needs_reference) else { continue };
-            let mut budget = self.budget.borrow_mut();
-            let Ok(taken) = PacketSet::of([product], &mut budget) else { continue };
-            for cell in &mut flow.cells {
-                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&taken, &mut budget), cell.hi.difference(&taken, &mut budget)) {
-                    (cell.lo, cell.hi) = (lo, hi);
-                }
-            }
-        }
-    }
-
-    /// What a translation acts on, where that is exactly known.
-    pub(super) fn before(&self, rule: &NatRule) -> Option<Product> {
-        let (src, dst) = (self.resolver.addresses(rule.src.get()?), self.resolver.addresses(rule.orig_dst.get()?));
-        let dst = if matches!(rule.orig_dst.get(), Some(AddrExpr::SelfAddrs)) { AddrSet::any() } else { dst.lo };
-        Some(Product { src: src.lo, dst, svc: resolve::union_of_terms(&rule.orig_svc), ..Product::any() })
-    }
-
-    pub(super) fn holds_own(&self, to: &AddrExpr) -> bool {
-        if matches!(to, AddrExpr::SelfAddrs) {
-            return true;
-        }
-        let set = self.resolver.addresses(to).hi;
-        self.cx.device().interfaces.iter().flat_map(|i| &i.addresses).filter_map(|a| a.net.get()).any(|n| set.contains(n.addr))
-    }
-
-    /// What source translation does to packets that match no translation.
-    fn unmatched(&self, flow: &mut Flow, ingress: InterfaceIx, v6: bool) {
-        if v6 {
-            return;
-        }
-        for unmatched in &self.cx.device().nat.unmatched {
-            let covers = unmatched.ingress.covers(ingress);
-            if covers == Some(false) {
-                continue;
-            }
-            let at = unmatched.effect.origin.spans().first().copied();
-            match unmatched.effect.get() {
-                Some(UnmatchedEffect::Pass) => continue,
-                Some(UnmatchedEffect::Forward(to)) if self.holds_own(&AddrExpr::Range(*to, *to)) => continue,
-                Some(effect) if covers == Some(true) => {
-                    flow.latent = *effect == UnmatchedEffect::Drop && flow.possible();
-                    flow.block();
-                    flow.steps.push(Step { span: at, code: "step.nat_drop", args: vec![self.name(ingress)] });
-                }
-                _ => flow.doubt(unmatched.effect.value.why().cloned()),
-            }
-            flow.origins.push(unmatched.effect.origin.clone());
-        }
-    }
-
-    /// The way by one translation whose target is the box itself.
-    fn translated_to_box(&self, n: NatIx, rule: &NatRule, svc: &Intervals<u32>, ingress: InterfaceIx) -> Option<Flow> {
-        let to = rule.to.get().filter(|to| self.holds_own(to))?;
-        let live = rule.live.value();
-        if live.value.is_false() || rule.ingress.covers(ingress) == Some(false) || !rule.family.includes(false) {
-            return None;
-        }
-        let after = after_ports(rule).intersection(svc);
-        let outside = self.outside(ingress, false);
-        let src = self.resolver.addresses(rule.src.get().unwrap_or(&AddrExpr::Any));
-        let dst = self.resolver.addresses(to).hi;
-        let mut flow = self.start(Product { src: outside.intersection(&src.hi), dst, svc: after, ..Product::any() }, false)?;
-        if !live.value.is_true() || rule.ingress.covers(ingress).is_none() || src.lo != src.hi {
-            flow.doubt(live.value.why().cloned());
-        }
-        flow.origins.push(Origin::Written(rule.span));
-        flow.steps.push(Step { span: Some(rule.span), code: "step.nat_to_box", args: vec![rule.name.clone()] });
-        self.run(&mut flow, &self.cx.device().pipeline.to_box, ingress, None, Some(n));
-        Some(flow)
     }
 
     /// Sends packets through the filters of an order of decisions.
     pub(super) fn run(&self, flow: &mut Flow, stages: &[Stage], ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) {
-        // What came by a translation has passed what stands before it.
-        let passed = nat.and(stages.iter().position(|s| matches!(s, Stage::DestNat))).unwrap_or(0);
-        for stage in stages.iter().skip(passed) {
+        for stage in stages {
             if let Stage::Filter { hook, undecided } = stage {
                 self.stage(flow, *hook, undecided, ingress, egress, nat);
                 if !flow.possible() {
@@ -652,23 +639,6 @@ impl<'a> Engine<'a> {
     }
 }
 
-/// Ports after a translation.
-pub(super) fn after_ports(rule: &NatRule) -> Intervals<u32> {
-    let before = resolve::union_of_terms(&rule.orig_svc);
-    match rule.to_port {
-        None => before,
-        Some(first) => {
-            // A range keeps its length; the first port decides.
-            let terms = rule.orig_svc.iter().map(|t| {
-                let shifted: Vec<(u16, u16)> =
-                    t.dst_ports.iter().map(|(a, b)| (first, first.saturating_add(b.saturating_sub(*a)))).collect();
-                resolve::block(&crate::ir::filter::SvcTerm { dst_ports: shifted, ..t.clone() }).0
-            });
-            terms.fold(Intervals::empty(), |acc, t| acc.union(&t))
-        }
-    }
-}
-
 /// Steps at which somebody wrote that a packet gets through.
 const LETS_THROUGH: [&str; 2] = ["step.nat_to_box", "step.filter_accept"];
 
@@ -681,7 +651,7 @@ fn written(origin: &Origin) -> Option<crate::source::Span> {
     }
 }
 
-fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
+pub(super) fn opening(listener: &Listener, origin: &Origin, interface: &str) -> Vec<Step> {
     let spans = origin.spans();
     let args = vec![listener.service.to_owned(), interface.to_owned(), ports_text(listener)];
     let code = if matches!(origin, Origin::Default(_)) { "step.listens_by_default" } else { "step.listens" };

@@ -37,15 +37,15 @@ impl Engine<'_> {
         let pipeline = &self.cx.device().pipeline;
         let translation = |stages: &[Stage]| stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0);
         let before = &pipeline.to_box[..translation(&pipeline.to_box)];
-        self.ask(before, packet, ingress, None, None)?;
-        let (packet, by) = self.translate(packet, ingress)?;
+        self.ask(before, packet, (ingress, None), None, way(packet.dst).is_none())?;
+        let (packet, by) = self.redirected(packet, ingress)?;
         match way(packet.dst) {
             None => {
-                self.ask(&pipeline.to_box[before.len()..], &packet, ingress, None, by)?;
+                self.ask(&pipeline.to_box[before.len()..], &packet, (ingress, None), by, true)?;
                 Ok(Fate::ToBox(packet))
             }
             Some(egress) => {
-                self.ask(&pipeline.through[translation(&pipeline.through)..], &packet, ingress, Some(egress), by)?;
+                self.ask(&pipeline.through[translation(&pipeline.through)..], &packet, (ingress, Some(egress)), by, false)?;
                 Ok(Fate::Through(packet, egress))
             }
         }
@@ -56,9 +56,9 @@ impl Engine<'_> {
         &self,
         stages: &[Stage],
         packet: &Packet,
-        ingress: InterfaceIx,
-        egress: Option<InterfaceIx>,
+        (ingress, egress): (InterfaceIx, Option<InterfaceIx>),
         nat: Option<NatIx>,
+        to_box: bool,
     ) -> Result<(), Ended> {
         for stage in stages {
             let Stage::Filter { hook, undecided } = stage else { continue };
@@ -72,7 +72,7 @@ impl Engine<'_> {
                 }
             }
             for (filter, covers, _) in attached {
-                let ready = self.ready(filter, ingress, egress, nat);
+                let ready = self.ready(filter, ingress, egress, nat, to_box);
                 let trace = ready.filter.trace(packet, &Assignment::open());
                 let decided = match trace.decided {
                     Decided::Row(_, Row::Accept) | Decided::End(_, End::Accept | End::Return) => Some(true),
@@ -90,7 +90,7 @@ impl Engine<'_> {
     }
 
     /// The packet after the first translation that acts on it.
-    fn translate(&self, packet: &Packet, ingress: InterfaceIx) -> Result<(Packet, Option<NatIx>), Ended> {
+    fn redirected(&self, packet: &Packet, ingress: InterfaceIx) -> Result<(Packet, Option<NatIx>), Ended> {
         let v6 = packet.src.is_ipv6();
         for (n, rule) in self.cx.device().nat.rules.iter().enumerate().filter(|(_, r)| r.family.includes(v6)) {
             let holds = |e: Option<&AddrExpr>, ip: IpAddr| {

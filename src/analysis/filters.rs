@@ -211,6 +211,8 @@ fn record(
         }),
     );
     let possible = cx.shared().logging.as_ref().map(|l| l.per_rule.clone());
+    // Nobody can switch logging on for a row that the product made itself.
+    let possible = if rule.generated { Some(Fact::known(false, at.clone())) } else { possible };
     record.bool("log_possible", possible.unwrap_or_else(|| Fact::known(true, at.clone())));
     record.bool("enabled", rule.live.own.clone());
     record.bool("live", live.clone());

@@ -3,7 +3,7 @@
 
 use crate::ir::fact::{Origin, Why, WhyCode};
 use crate::ir::record::Step;
-use crate::packet::{self, AddrSet, Assignment, Budget, Class, Packet, PacketSet, Product, class};
+use crate::packet::{self, AddrSet, Assignment, AtomId, Budget, Class, Packet, PacketSet, Product, Side, Variable, class};
 
 /// Packets in flight under one assignment of unknown memberships.
 #[derive(Clone)]
@@ -24,7 +24,11 @@ pub(super) struct Flow {
     pub(super) steps: Vec<Step>,
     pub(super) why: Option<Why>,
     pub(super) latent: bool,
+    /// Whether the packets are bound for the box itself.
+    pub(super) to_box: bool,
     pub(super) v6: bool,
+    /// The destination is one address that the export masks but names wherever it stands.
+    pub(super) masked_dst: Option<AtomId>,
 }
 
 impl Flow {
@@ -95,6 +99,23 @@ pub(super) fn narrowed(cell: &Cell, filter: &packet::Filter, budget: &mut Budget
         }
     }
     Ok(parts)
+}
+
+/// What a filter leaves of a cell whose destination is one masked address. Other masked destinations are taken to be other
+/// addresses for what surely gets through, and to be anything for what possibly does.
+pub(super) fn narrowed_to(cell: &Cell, filter: &packet::Filter, dst: AtomId, budget: &mut Budget) -> Result<Vec<Cell>, packet::Exceeded> {
+    let known = Variable { atom: dst, side: Side::Destination };
+    let rows = filter.chains.iter().flat_map(|c| &c.rows);
+    let all = rows.flat_map(|r| &r.matches.terms).flat_map(|t| &t.literals).map(|l| l.variable);
+    let mut others: Vec<Variable> = all.filter(|v| v.side == Side::Destination && *v != known).collect();
+    others.sort_unstable();
+    others.dedup();
+    let sources = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied();
+    let may = Assignment::of(sources.clone().chain([(known, true)]));
+    let sure = Assignment::of(sources.chain([(known, true)]).chain(others.into_iter().map(|v| (v, false))));
+    let lo = filter.accepts_under(&cell.lo, &sure, budget)?.lo;
+    let hi = filter.accepts_under(&cell.hi, &may, budget)?.hi;
+    Ok(vec![Cell { assignment: sure, lo, hi }])
 }
 
 /// Too many cells become one: surely in is what every cell is sure of, possibly in what any allows.

@@ -2,17 +2,18 @@
 //! that outside (public or IPv6 addresses inside, or a closed or partner network outside).
 
 use super::exposure::{self, Engine, class_between};
-use super::flow::{Cell, Flow};
-use super::resolve;
+use super::flow::Flow;
 use super::{Context, Sheet, known_word};
+use super::{resolve, translate};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{Hook, Stage, Verdict};
+use crate::ir::filter::{AddrExpr, Hook, Stage, Verdict};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule};
 use crate::ir::record::{Record, Step};
 use crate::ir::schema;
-use crate::packet::{AddrSet, Class, Intervals, PacketSet, Product, class, service};
+use crate::packet::{AddrSet, Assignment, Class, Intervals, PacketSet, Product, Side, Variable, class, service};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// TCP and UDP ports whose services must not be published (rules.md, EXP005): remote desktop, file sharing, RPC, SSH, telnet,
 /// FTP, VNC, WinRM, databases, directories, hypervisor and board management consoles, memory caches, DICOM, HL7.
@@ -37,7 +38,7 @@ pub fn records(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>) {
     for (n, rule) in device.nat.rules.iter().enumerate() {
         let mut record = Record::new(&schema::NAT_RULE, rule.name.clone(), Some(rule.span));
         let at = Origin::Written(rule.span);
-        let to_box = rule.to.get().is_some_and(|to| engine.holds_own(to));
+        let to_box = rule.to.get().is_some_and(|to| engine.surely_own(to));
         record.word("kind", known_word(rule.kind.word(), at.clone()));
         record.bool("enabled", rule.live.own.clone());
         record.bool("live", rule.live.value());
@@ -87,12 +88,19 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     let interface = &cx.device().interfaces[ingress.0 as usize];
     let side = &cx.sides[ingress.0 as usize];
     let universe = engine.outside(ingress, found.v6);
-    let (mut lo, mut hi) = (Class::None, Class::None);
+    // Whether a destination is in an unknown set is true or false for the host at hand: surely is what holds in either case.
+    let (mut least, mut hi) = (BTreeMap::<Vec<(Variable, bool)>, Class>::new(), Class::None);
     for cell in &flow.cells {
-        let (cap_lo, cap_hi) = engine.cap(&cell.assignment);
-        lo = lo.max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
+        let (cap_lo, cap_hi) = source_cap(engine, &cell.assignment);
+        let case = cell.assignment.values().iter().filter(|(v, _)| v.side == Side::Destination).copied().collect();
+        let lo = least.entry(case).or_insert(Class::None);
+        *lo = (*lo).max(Class::of(&cell.lo.sources(), &universe).min(cap_lo));
         hi = hi.max(Class::of(&cell.hi.sources(), &universe).min(cap_hi));
     }
+    // The cells leave no membership out: sources that surely get in under each get in whichever holds.
+    let always = flow.cells.iter().map(|c| c.lo.sources()).reduce(|a, b| a.intersection(&b));
+    let always = always.map_or(Class::None, |sources| Class::of(&sources, &universe));
+    let lo = least.into_values().min().unwrap_or(Class::None).max(always);
     let why = || {
         flow.why.clone().or_else(|| live.value.why().cloned()).unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, found.subject.clone()))
     };
@@ -121,11 +129,48 @@ fn add(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: In
     sheet.add(record);
 }
 
-/// Services that get through: surely, or where nothing is sure, possibly.
-fn services(flow: &Flow) -> Intervals<u32> {
-    let union = |f: fn(&Cell) -> &PacketSet| flow.cells.iter().fold(Intervals::empty(), |acc, c| acc.union(&f(c).services()));
-    let lo = union(|c| &c.lo);
-    if lo.is_empty() { union(|c| &c.hi) } else { lo }
+/// What unknown memberships of sources leave possible.
+fn source_cap(engine: &Engine<'_>, assignment: &Assignment) -> (Class, Class) {
+    engine.cap(&Assignment::of(assignment.values().iter().filter(|(v, _)| v.side == Side::Source).copied()))
+}
+
+/// Parts beyond which the services are not told apart by who reaches them.
+const PARTS: usize = 200;
+
+/// Services that get through to the broadest class of sources: surely, or where nothing is sure, possibly.
+/// What one host may reach does not count where everybody reaches something else.
+fn services(engine: &Engine<'_>, flow: &Flow, outside: &AddrSet) -> Intervals<u32> {
+    let sure = flow.cells.iter().any(|c| !c.lo.is_empty());
+    let mut worst = Class::None;
+    let mut found = Intervals::empty();
+    for cell in &flow.cells {
+        let (cap_lo, cap_hi) = source_cap(engine, &cell.assignment);
+        let (products, cap) = if sure { (cell.lo.products(), cap_lo) } else { (cell.hi.products(), cap_hi) };
+        if products.len() > PARTS {
+            found = products.iter().fold(found, |acc, p| acc.union(&p.svc));
+            continue;
+        }
+        // Between two edges every product holds all or nothing.
+        let ranges = products.iter().flat_map(|p| p.svc.ranges());
+        let edges: std::collections::BTreeSet<u32> = ranges.flat_map(|(a, b)| [*a, b.saturating_add(1)]).collect();
+        for (from, until) in edges.iter().zip(edges.iter().skip(1)) {
+            let sources = AddrSet::union_of(products.iter().filter(|p| p.svc.contains(*from)).map(|p| &p.src));
+            let class = Class::of(&sources, outside).min(cap);
+            if class == Class::None || class < worst {
+                continue;
+            }
+            if class > worst {
+                (worst, found) = (class, Intervals::empty());
+            }
+            found = found.union(&Intervals::range(*from, until - 1));
+        }
+    }
+    found
+}
+
+/// Services of a translation that matter: messages of ICMP reach none.
+fn without_messages(svc: &Intervals<u32>) -> Intervals<u32> {
+    svc.difference(&service::protocol(service::ICMP).union(&service::protocol(service::ICMPV6)))
 }
 
 fn addresses_text(set: &AddrSet) -> String {
@@ -135,29 +180,26 @@ fn addresses_text(set: &AddrSet) -> String {
     parts.join(", ")
 }
 
+/// How the export names a target whose address it does not show.
+fn hidden_text(expr: &AddrExpr) -> Option<String> {
+    match expr {
+        AddrExpr::Opaque(opaque) => Some(opaque.text.clone()),
+        _ => None,
+    }
+}
+
 fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx) {
     let live = rule.live.value();
     if live.value.is_false() {
         return;
     }
-    let to = rule.to.get().map(|e| engine.resolver.addresses(e).hi);
     let v6 = rule.family == crate::ir::filter::Family::V6;
-    let inside = to.as_ref().map(addresses_text).unwrap_or_default();
-    let Some(arriving) = arriving(cx, engine, n, rule, ingress, v6) else { return };
-    let after = |src: AddrSet| Product { src, dst: to.clone().unwrap_or_else(AddrSet::any), svc: exposure::after_ports(rule), ..Product::any() };
-    let Some(mut flow) = engine.start(after(arriving.1), v6) else { return };
-    for cell in &mut flow.cells {
-        cell.lo = PacketSet::from(after(arriving.0.clone()));
-    }
-    if rule.ingress.covers(ingress).is_none() {
-        flow.doubt(None);
-    }
-    let Some(flow) = ways_on(cx, engine, rule, ingress).into_iter().map(|egress| {
-        let mut way = flow.clone();
-        engine.run(&mut way, &cx.device().pipeline.through, ingress, egress, Some(n));
-        way
-    }).max_by_key(|way| (way.possible(), !way.unsure())) else { return };
-    let svc = services(&flow);
+    let outside = engine.outside(ingress, v6);
+    let to = || rule.to.get().map(|e| addresses_text(&engine.resolver.addresses(e).hi));
+    let inside = rule.to.get().and_then(hidden_text).or_else(to).unwrap_or_default();
+    let within = Product { src: outside.clone(), svc: without_messages(&service::any()), ..Product::any() };
+    let Some(flow) = through_translation(engine, n, rule, ingress, &within) else { return };
+    let svc = services(engine, &flow, &outside);
     let chain = vec![Step { span: Some(rule.span), code: "step.nat_forward", args: vec![rule.name.clone(), inside.clone()] }];
     let found = Found {
         flow: &flow,
@@ -174,47 +216,35 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     add(cx, engine, sheet, ingress, found);
 }
 
-/// Sources that surely and possibly come to a translation: those that pass what is asked before it, and that no earlier one takes.
-fn arriving(cx: &Context<'_>, engine: &Engine<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx, v6: bool) -> Option<(AddrSet, AddrSet)> {
-    let device = cx.device();
-    let outside = engine.outside(ingress, v6);
-    let src = rule.src.get().map_or_else(AddrSet::any, |e| engine.resolver.addresses(e).hi);
-    let sources = outside.intersection(&src);
-    let before = engine.before(rule).map(|p| Product { src: sources.clone(), ..p }).filter(|_| !rule.needs_reference);
-    let Some(before) = before else { return Some((sources.clone(), sources)) };
-    let mut flow = engine.start(before, v6)?;
-    for earlier in device.nat.rules.iter().take(n.0 as usize) {
-        let acts = earlier.family.includes(v6) && earlier.ingress.covers(ingress) == Some(true) && earlier.live.value().value.is_true();
-        if let Some(taken) = engine.before(earlier).filter(|_| acts && !earlier.needs_reference) {
-            let mut budget = engine.budget.borrow_mut();
-            for cell in &mut flow.cells {
-                let taken = PacketSet::from(taken.clone());
-                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&taken, &mut budget), cell.hi.difference(&taken, &mut budget)) {
-                    (cell.lo, cell.hi) = (lo, hi);
-                }
-            }
-        }
-    }
-    let stages = &device.pipeline.through;
-    let translation = stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0);
-    engine.run(&mut flow, &stages[..translation], ingress, None, None);
-    let all = |f: fn(&Cell) -> &PacketSet| AddrSet::union_of(flow.cells.iter().map(|c| f(c).sources()).collect::<Vec<_>>().iter());
-    let lo = flow.cells.iter().map(|c| c.lo.sources()).reduce(|a, b| a.intersection(&b)).unwrap_or_else(AddrSet::empty);
-    flow.possible().then(|| (lo, all(|c| &c.hi)))
-}
-
 /// Interfaces by which a translated packet may leave: the one that holds the target, or where no interface's network is known and rows
 /// ask for it, each other one.
-fn ways_on(cx: &Context<'_>, engine: &Engine<'_>, rule: &NatRule, ingress: InterfaceIx) -> Vec<Option<InterfaceIx>> {
-    let device = cx.device();
+fn ways_on(engine: &Engine<'_>, rule: &NatRule, ingress: InterfaceIx) -> Vec<Option<InterfaceIx>> {
+    let device = engine.cx.device();
     let known = device.interfaces.iter().flat_map(|i| &i.addresses).any(|a| a.net.get().is_some());
     let asked = || device.filters.iter().flat_map(|f| &f.rules).any(|r| r.egress != crate::ir::filter::IfMatch::Any);
     if known || !asked() {
-        return vec![egress_of(cx, engine, rule)];
+        return vec![egress_of(engine.cx, engine, rule)];
     }
     let others = (0..device.interfaces.len() as u32).map(InterfaceIx).filter(|ix| *ix != ingress);
     let ways: Vec<Option<InterfaceIx>> = others.map(Some).collect();
     if ways.is_empty() { vec![None] } else { ways }
+}
+
+/// The packets within `within` (as they are behind the translation) that one translation leads inside, behind all filters;
+/// `None` if there can be none.
+pub(super) fn through_translation(engine: &Engine<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx, within: &Product) -> Option<Flow> {
+    let v6 = rule.family == crate::ir::filter::Family::V6;
+    let target = translate::target(engine, rule).intersection(within);
+    let (mut flow, stages) = engine.translate(&engine.cx.device().pipeline.through, n, ingress, target, v6)?;
+    if rule.ingress.covers(ingress).is_none() {
+        flow.doubt(None);
+    }
+    let ways = ways_on(engine, rule, ingress).into_iter().map(|egress| {
+        let mut way = flow.clone();
+        engine.run(&mut way, stages, ingress, egress, Some(n));
+        way
+    });
+    ways.max_by_key(|way| (way.possible(), !way.unsure()))
 }
 
 /// The interface whose network holds a translation's target, where one does.
@@ -224,6 +254,13 @@ fn egress_of(cx: &Context<'_>, engine: &Engine<'_>, rule: &NatRule) -> Option<In
         i.addresses.iter().filter_map(|a| a.net.get()).any(|n| AddrSet::prefix(n.addr, n.prefix).is_some_and(|net| to.is_subset(&net)))
     };
     cx.device().interfaces.iter().position(holds).map(|ix| InterfaceIx(ix as u32))
+}
+
+/// The networks of interfaces that packets from a side can be addressed to: through the Internet only public addresses.
+pub(super) fn addressable(engine: &Engine<'_>, side: &super::trust::Side, interfaces: &[InterfaceIx], v6: bool) -> AddrSet {
+    let nets = engine.resolver.networks(interfaces).lo;
+    let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
+    if side.outside == "closed_network" { nets } else { nets.intersection(&class::public()) }
 }
 
 /// Permits without translation to inside networks that can be addressed from this outside.
@@ -236,9 +273,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
     }
     let trusted: Vec<InterfaceIx> =
         (0..cx.sides.len() as u32).map(InterfaceIx).filter(|ix| cx.sides[ix.0 as usize].trusted().value.is_true()).collect();
-    let nets = engine.resolver.networks(&trusted).lo;
-    let nets = if v6 { AddrSet { v4: Intervals::empty(), ..nets } } else { AddrSet { v6: Intervals::empty(), ..nets } };
-    let addressable = if side.outside == "closed_network" { nets } else { nets.intersection(&class::public()) };
+    let addressable = addressable(engine, side, &trusted, v6);
     if addressable.is_empty() {
         return;
     }
@@ -261,7 +296,8 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 }
                 let rule = &filter.rules[row.index];
                 let outside = engine.outside(ingress, v6);
-                let within = Product { src: outside, dst: addressable.clone(), ..Product::any() };
+                let services_only = without_messages(&service::any());
+                let within = Product { src: outside.clone(), dst: addressable.clone(), svc: services_only, ..Product::any() };
                 let products: Vec<Product> = row
                     .plain
                     .terms
@@ -292,7 +328,7 @@ fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, in
                 }
                 let Some(flow) = flow.filter(Flow::possible) else { continue };
                 let inside = addresses_text(&dst);
-                let svc = services(&flow);
+                let svc = services(engine, &flow, &outside);
                 let live = rule.live.value();
                 let found = Found {
                     flow: &flow,

@@ -69,13 +69,17 @@ impl Admitted {
 }
 
 impl Engine<'_> {
-    /// Whether a listener admits every address of an interface's own networks, filters left out: limits alone.
-    pub(super) fn admits_whole_net(&self, listener: &Listener, ingress: InterfaceIx) -> Val<bool> {
+    /// Whether a listener admits every address of an interface's own networks. `through` are the sources that filters surely and
+    /// possibly let pass.
+    pub(super) fn admits_whole_net(&self, listener: &Listener, ingress: InterfaceIx, through: &(AddrSet, AddrSet)) -> Val<bool> {
         let nets = self.resolver.networks(&[ingress]).lo;
         let connect = self.limits(&listener.limits, LimitStage::Connect);
         let lo = AddrSet::union_of(connect.parts.iter().filter(|(_, s)| s.is_none()).map(|(a, _)| a));
         let hi = AddrSet::union_of(connect.parts.iter().map(|(a, _)| a));
         let v4 = AddrSet { v6: Intervals::empty(), ..nets };
+        if through.1.is_empty() {
+            return Val::Known(false);
+        }
         if v4.is_empty() {
             let any = AddrSet::any_v4().is_subset(&lo) && connect.sure;
             return if any {
@@ -84,6 +88,7 @@ impl Engine<'_> {
                 Val::Unknown(connect.why.unwrap_or_else(|| Why::new(WhyCode::NotExported, self.name(ingress))))
             };
         }
+        let (lo, hi) = (lo.intersection(&through.0), hi.intersection(&through.1));
         between(connect.sure && v4.is_subset(&lo), v4.is_subset(&hi), || {
             connect.why.clone().unwrap_or_else(|| Why::new(WhyCode::RuntimeContent, self.name(ingress)))
         })

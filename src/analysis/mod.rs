@@ -5,6 +5,7 @@
 //! device declares. What the export does not say stays unknown all the way.
 
 pub mod auth;
+pub mod difference;
 pub mod exposure;
 pub mod fate;
 pub mod filters;
@@ -14,12 +15,17 @@ pub mod forward;
 pub mod grants;
 mod limits;
 mod ready;
+pub mod reach;
 pub mod resolve;
 pub mod secret;
+pub mod story;
 pub mod strength;
 pub mod system;
+mod translate;
+pub mod text;
 pub mod trust;
 pub mod tunnel;
+mod universe;
 
 use crate::ir::device::{ContextKind, Device, Precision};
 use crate::ir::fact::{Fact, Origin, Rest, Val, Why, WhyCode};

@@ -3,6 +3,7 @@
 //! decisions; that is `exposure`. A filter is made ready once for each interface and translation.
 
 use super::exposure::Engine;
+use super::resolve::{self, Bound};
 use crate::ir::filter::{FilterIx, Verdict};
 use crate::ir::interface::{InterfaceIx, SidePointer};
 use crate::ir::nat::NatIx;
@@ -26,8 +27,16 @@ impl Ready {
 
 impl Engine<'_> {
     /// A filter for packets that enter one interface, leave by another (`None`: any) and came by a translation (`None`: none).
-    pub(super) fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>) -> Rc<Ready> {
-        let key = (filter, ingress, egress, nat);
+    /// `to_box`: whether they are bound for the box itself.
+    pub(super) fn ready(
+        &self,
+        filter: usize,
+        ingress: InterfaceIx,
+        egress: Option<InterfaceIx>,
+        nat: Option<NatIx>,
+        to_box: bool,
+    ) -> Rc<Ready> {
+        let key = (filter, ingress, egress, nat, to_box);
         if let Some(done) = self.ready.borrow().get(&key) {
             return done.clone();
         }
@@ -36,7 +45,7 @@ impl Engine<'_> {
         let mut chains = Vec::new();
         let mut indexes = Vec::new();
         while let Some(&at) = names.get(chains.len()) {
-            let (rows, index) = self.rows_for(at, ingress, egress, nat, &mut names);
+            let (rows, index) = self.rows_for(at, (ingress, egress), nat, to_box, &mut names);
             chains.push(packet::Chain { rows, end: self.end_of(at, chains.is_empty()) });
             indexes.push((at, index));
         }
@@ -49,13 +58,18 @@ impl Engine<'_> {
     fn rows_for(
         &self,
         filter: usize,
-        ingress: InterfaceIx,
-        egress: Option<InterfaceIx>,
+        (ingress, egress): (InterfaceIx, Option<InterfaceIx>),
         nat: Option<NatIx>,
+        to_box: bool,
         names: &mut Vec<usize>,
     ) -> (Vec<Row>, Vec<usize>) {
-        let from_tunnel =
-            self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
+        let Some(configured) = self.cx.device().filters.get(filter) else { return (Vec::new(), Vec::new()) };
+        let side = self.cx.side(ingress).and_then(|s| s.side.get());
+        let from_tunnel = matches!(side, Some(SidePointer::Tunnel | SidePointer::RemoteAccess));
+        let serves_users = || self.cx.device().remote_access.iter().any(|r| r.interface == Some(ingress));
+        let login = self.logged_in && (side == Some(&SidePointer::RemoteAccess) || serves_users());
+        let inside = self.logged_in && side.is_some_and(|s| *s != SidePointer::Untrusted);
+        let bound = if to_box { Bound::ToBox(ingress) } else { Bound::Through };
         let mut chain_of = |target: FilterIx| {
             let target = target.0 as usize;
             let at = names.iter().position(|n| *n == target).unwrap_or_else(|| {
@@ -73,13 +87,22 @@ impl Engine<'_> {
                 (Some(true), Some(true)) => true,
                 _ => false,
             };
+            let rule = &configured.rules[row.index];
+            let again = rule.dst.get().filter(|dst| resolve::names_own(dst));
+            let again = again.and_then(|_| self.resolver.row_bound(configured, row.index, rule, rule.live.value().value.tri(), bound));
+            let row = again.as_ref().unwrap_or(row);
             let named = nat.is_some_and(|n| row.via.contains(&n));
             let (matches, sees) = match nat {
                 _ if named => (row.by_service.clone(), Some(true)),
                 Some(_) => (row.plain.clone(), row.plain_sees_translated),
                 None => (row.plain.clone(), Some(true)),
             };
-            let mut guard = row.guard;
+            let mut guard = match row.with_login {
+                Some(with_login) if login => with_login,
+                // Whether who stands inside has logged in, nobody can say.
+                Some(with_login) if inside => with_login.filter(|holds| !holds),
+                _ => row.guard,
+            };
             if row.decrypted_only && !from_tunnel {
                 continue;
             }
@@ -127,7 +150,7 @@ impl Engine<'_> {
 
     /// What one row (of the filter or of one that it calls) lets through; without a row, what leaves the filter by its end.
     pub(super) fn probe(&self, filter: usize, ingress: InterfaceIx, only: Option<(usize, usize)>, universe: &PacketSet) -> Option<Bounds> {
-        let ready = self.ready(filter, ingress, None, None);
+        let ready = self.ready(filter, ingress, None, None, false);
         let mut probe = ready.filter.clone();
         for (chain, (configured, rows)) in probe.chains.iter_mut().zip(&ready.chains) {
             for (row, at) in chain.rows.iter_mut().zip(rows) {

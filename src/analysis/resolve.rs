@@ -14,6 +14,18 @@ use std::rc::Rc;
 /// Deeper nesting of groups than any product allows; beyond it a group counts as unknown, so that a cycle ends.
 const DEPTH: usize = 24;
 
+/// Where a packet is bound, for destinations that name the box's own addresses: they may not be in the export, yet it is sure of
+/// each packet whether it goes to the box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bound {
+    /// Nothing is said: own addresses the export does not show are an unknown set.
+    Anywhere,
+    /// To the box, at its addresses on the interface it enters.
+    ToBox(InterfaceIx),
+    /// Through the box.
+    Through,
+}
+
 /// A set of addresses: as a match with atoms, and by bounds.
 #[derive(Clone, Debug)]
 pub struct Addresses {
@@ -59,6 +71,17 @@ fn size_of(kind: OpaqueKind) -> AtomSize {
     }
 }
 
+/// Whether an expression speaks of the box's own addresses.
+pub fn names_own(expr: &AddrExpr) -> bool {
+    match expr {
+        AddrExpr::SelfAddrs | AddrExpr::InterfaceAddr(_) => true,
+        AddrExpr::Union(parts) => parts.iter().any(names_own),
+        AddrExpr::Except(all, without) => names_own(all) || names_own(without),
+        AddrExpr::Not(without) => names_own(without),
+        _ => false,
+    }
+}
+
 /// A row ready for the evaluator, with what must be matched outside of it.
 #[derive(Clone, Debug)]
 pub struct CompiledRow {
@@ -80,6 +103,8 @@ pub struct CompiledRow {
     pub verdict: Option<Verdict>,
     /// Whether it is in force and its further conditions hold for a stranger's packet.
     pub guard: Option<bool>,
+    /// The same for packets of users who logged in, where the row asks for a login.
+    pub with_login: Option<Option<bool>>,
     /// Whether it only holds for packets that came out of a tunnel.
     pub decrypted_only: bool,
     /// Whether a schedule limits it.
@@ -118,6 +143,11 @@ impl<'a> Resolver<'a> {
         self.atoms.borrow().sizes.get(atom.0 as usize).copied().unwrap_or(AtomSize { inside: unknown, outside: unknown })
     }
 
+    /// What an atom stands for, as the export names it.
+    pub fn name_of(&self, atom: AtomId) -> Option<(OpaqueKind, String)> {
+        self.atoms.borrow().by_name.iter().find(|(_, id)| **id == atom).map(|(name, _)| name.clone())
+    }
+
     fn atom(&self, kind: OpaqueKind, text: &str) -> Addresses {
         let mut atoms = self.atoms.borrow_mut();
         let next = AtomId(atoms.sizes.len() as u32);
@@ -130,10 +160,15 @@ impl<'a> Resolver<'a> {
 
     /// The set of an expression.
     pub fn addresses(&self, expr: &AddrExpr) -> Addresses {
-        self.addresses_at(expr, 0)
+        self.addresses_at(expr, Bound::Anywhere, 0)
     }
 
-    fn addresses_at(&self, expr: &AddrExpr, depth: usize) -> Addresses {
+    /// The set of an expression that destinations of packets bound for some place are compared with.
+    pub fn destinations(&self, expr: &AddrExpr, bound: Bound) -> Addresses {
+        self.addresses_at(expr, bound, 0)
+    }
+
+    fn addresses_at(&self, expr: &AddrExpr, bound: Bound, depth: usize) -> Addresses {
         let unmodelled = |text: &str| self.atom(OpaqueKind::Unmodelled, text);
         if depth > DEPTH {
             return unmodelled("cycle");
@@ -163,6 +198,10 @@ impl<'a> Resolver<'a> {
                     .collect();
                 self.networks(&all)
             }
+            AddrExpr::SelfAddrs if bound != Bound::Anywhere => {
+                Addresses::known(if bound == Bound::Through { AddrSet::empty() } else { AddrSet::any() })
+            }
+            AddrExpr::InterfaceAddr(ix) => self.own(*ix, bound),
             AddrExpr::SelfAddrs => {
                 let mut set = AddrSet::empty();
                 let mut unsure = false;
@@ -182,7 +221,7 @@ impl<'a> Resolver<'a> {
                 }
                 let Some(object) = self.cx.device().addr_objects.get(at) else { return unmodelled("object") };
                 let resolved = match &object.value.value {
-                    Val::Known(expr) => self.addresses_at(expr, depth + 1),
+                    Val::Known(expr) => self.addresses_at(expr, Bound::Anywhere, depth + 1),
                     Val::Among(..) | Val::Unknown(_) => self.atom(OpaqueKind::Undefined, &object.name),
                 };
                 if let Some(slot) = self.addresses.borrow_mut().get_mut(at) {
@@ -191,11 +230,11 @@ impl<'a> Resolver<'a> {
                 resolved
             }
             AddrExpr::Union(parts) => {
-                let parts: Vec<Addresses> = parts.iter().map(|p| self.addresses_at(p, depth + 1)).collect();
+                let parts: Vec<Addresses> = parts.iter().map(|p| self.addresses_at(p, bound, depth + 1)).collect();
                 self.union(&parts)
             }
             AddrExpr::Except(all, without) => {
-                let (all, without) = (self.addresses_at(all, depth + 1), self.addresses_at(without, depth + 1));
+                let (all, without) = (self.addresses_at(all, bound, depth + 1), self.addresses_at(without, bound, depth + 1));
                 let matches = without.matches.complement().and_then(|c| all.matches.intersection(&c));
                 match matches {
                     Some(matches) => Addresses { matches, lo: all.lo.difference(&without.hi), hi: all.hi.difference(&without.lo) },
@@ -203,7 +242,7 @@ impl<'a> Resolver<'a> {
                 }
             }
             AddrExpr::Not(without) => {
-                let without = self.addresses_at(without, depth + 1);
+                let without = self.addresses_at(without, bound, depth + 1);
                 match without.matches.complement() {
                     Some(matches) => Addresses { matches, lo: without.hi.complement(), hi: without.lo.complement() },
                     None => unmodelled("not"),
@@ -211,6 +250,24 @@ impl<'a> Resolver<'a> {
             }
             AddrExpr::Opaque(Opaque { kind, text, .. }) => self.atom(*kind, text),
         }
+    }
+
+    /// The box's own address on an interface.
+    fn own(&self, ix: InterfaceIx, bound: Bound) -> Addresses {
+        let Some(interface) = self.cx.device().interfaces.get(ix.0 as usize) else { return Addresses::known(AddrSet::empty()) };
+        let mut parts = Vec::new();
+        for v6 in [false, true] {
+            match super::trust::own_addresses(interface, v6).first() {
+                Some(Some(address)) => parts.push(Addresses::known(AddrSet::single(*address))),
+                Some(None) => parts.push(match bound {
+                    Bound::Anywhere => self.atom(OpaqueKind::Unmodelled, &format!("address of {}", interface.name)),
+                    Bound::ToBox(entered) if entered == ix => Addresses::known(if v6 { AddrSet::any_v6() } else { AddrSet::any_v4() }),
+                    Bound::ToBox(_) | Bound::Through => Addresses::known(AddrSet::empty()),
+                }),
+                None => {}
+            }
+        }
+        self.union(&parts)
     }
 
     fn union(&self, parts: &[Addresses]) -> Addresses {
@@ -299,15 +356,21 @@ impl<'a> Resolver<'a> {
 
     /// One row as if it were in force as `live` says.
     pub fn row(&self, filter: &Filter, index: usize, rule: &Rule, live: Option<bool>) -> Option<CompiledRow> {
+        self.row_bound(filter, index, rule, live, Bound::Anywhere)
+    }
+
+    /// One row as packets bound for some place meet it.
+    pub fn row_bound(&self, filter: &Filter, index: usize, rule: &Rule, live: Option<bool>, bound: Bound) -> Option<CompiledRow> {
         if live == Some(false) {
             return None;
         }
         let mut guard = live;
-        let (mut decrypted_only, mut scheduled) = (false, false);
+        let (mut decrypted_only, mut scheduled, mut users) = (false, false, false);
         for condition in &rule.guards {
             match condition {
                 // A stranger's first packet has no login and belongs to no connection.
-                Guard::Users(_) | Guard::Established(_) => guard = Some(false),
+                Guard::Users(_) => users = true,
+                Guard::Established(_) => guard = Some(false),
                 Guard::Schedule(_) => scheduled = true,
                 Guard::First(_) => {}
                 Guard::Decrypted(_) => decrypted_only = true,
@@ -316,7 +379,7 @@ impl<'a> Resolver<'a> {
         }
         let unknown = || self.atom(OpaqueKind::Unmodelled, &format!("{} {}", filter.name, rule.label));
         let src = rule.src.get().map_or_else(unknown, |e| self.addresses(e));
-        let dst = rule.dst.get().map_or_else(unknown, |e| self.addresses(e));
+        let dst = rule.dst.get().map_or_else(unknown, |e| self.destinations(e, bound));
         let svc = rule.svc.get().map_or(Services { blocks: vec![(service::any(), Intervals::full())], unsure: true }, |e| self.services(e));
         if svc.unsure && guard == Some(true) {
             guard = None;
@@ -337,6 +400,10 @@ impl<'a> Resolver<'a> {
             }
             all
         };
+        let with_login = users.then_some(guard);
+        if users {
+            guard = Some(false);
+        }
         Some(CompiledRow {
             index,
             ingress: rule.ingress.clone(),
@@ -347,6 +414,7 @@ impl<'a> Resolver<'a> {
             plain_sees_translated: rule.nat.plain_sees_translated.value.tri(),
             verdict: rule.verdict.get().copied(),
             guard,
+            with_login,
             decrypted_only,
             scheduled,
         })

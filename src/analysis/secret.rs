@@ -33,7 +33,7 @@ fn strength_of(secret: &Secret, names: &[String]) -> Fact<Strength> {
     let at = Origin::Written(secret.span);
     let unknown = |code| Fact { value: Val::Unknown(Why::at(code, secret.owner.clone(), vec![secret.span])), origin: at.clone() };
     match &secret.storage {
-        Storage::Clear => {
+        Storage::Clear | Storage::Revealed => {
             let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
             all.push(&secret.owner);
             Fact::known(strength::judge(secret.value.expose(), &all), at)
@@ -65,7 +65,7 @@ fn record(secret: &Secret, names: &[String]) -> Record {
         Storage::Masked => {
             Fact { value: Val::Unknown(Why::at(WhyCode::Masked, secret.owner.clone(), vec![secret.span])), origin: at.clone() }
         }
-        Storage::Recoverable { .. } => known_word("recoverable", at.clone()),
+        Storage::Recoverable { .. } | Storage::Revealed => known_word("recoverable", at.clone()),
         Storage::Hash { .. } => known_word("hash", at.clone()),
         // The vendor does not publish whether the form can be turned back.
         Storage::Opaque => {
@@ -99,7 +99,7 @@ fn record(secret: &Secret, names: &[String]) -> Record {
 fn fingerprint(key: &[u8; 32], secret: &Secret) -> Option<[u8; 32]> {
     let value = secret.value.expose();
     let tag: &[u8] = match &secret.storage {
-        Storage::Clear => b"clear",
+        Storage::Clear | Storage::Revealed => b"clear",
         Storage::Recoverable { comparable: true } => b"recoverable",
         Storage::Hash { comparable: true, .. } => b"hash",
         _ => return None,

@@ -154,7 +154,7 @@ fn community_word(device: &Device, access: &crate::ir::system::SnmpAccess) -> Fa
     }
     match access.community.and_then(|ix| device.secrets.items.get(ix.0 as usize)) {
         Some(secret) => match secret.storage {
-            Storage::Clear => Fact::known(class(secret.value.expose()), Origin::Written(secret.span)),
+            Storage::Clear | Storage::Revealed => Fact::known(class(secret.value.expose()), Origin::Written(secret.span)),
             _ => Fact {
                 value: Val::Unknown(Why::at(WhyCode::Masked, "SNMP community", vec![secret.span])),
                 origin: Origin::Written(secret.span),

@@ -38,12 +38,8 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
             return Err(Error::unknown("cli.error.unknown_dialect", name, &known));
         }
     }
-    let config_of =
-        |path: &str| configs.iter().filter(|(root, _)| within(path, root)).max_by_key(|(root, _)| root.as_os_str().len()).map(|(_, c)| c);
-    let stated = |path: &str| match config_of(path) {
-        Some(config) => (config.stated(path), config.for_file(path).find_map(|f| f.dialect.clone())),
-        None => (Stated::default(), None),
-    };
+    let config_of = |path: &str| config_of(&configs, path);
+    let stated = stated(&configs);
     let inputs: Vec<Input<'_>> = found
         .iter()
         .filter(|f| match f {
@@ -73,7 +69,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     };
     let mut report = run::check(&inputs, &options);
     run::only(&mut report, &only);
-    let configs: Vec<Config> = configs.into_values().collect();
+    let configs: Vec<Config> = configs.values().cloned().collect();
     suppress::apply(&mut report, &configs);
     old_data(&mut report);
     run::count(&mut report);
@@ -84,6 +80,18 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     }
     print_bytes(report::write(&report, form, &style(matches)).as_bytes())?;
     Ok(status(&report, fail_on))
+}
+
+fn config_of<'c>(configs: &'c BTreeMap<PathBuf, Config>, path: &str) -> Option<&'c Config> {
+    configs.iter().filter(|(root, _)| within(path, root)).max_by_key(|(root, _)| root.as_os_str().len()).map(|(_, c)| c)
+}
+
+/// What the configurations state about a file, and the dialect they name for it.
+pub(super) fn stated(configs: &BTreeMap<PathBuf, Config>) -> impl Fn(&str) -> (Stated, Option<String>) + Sync {
+    |path| match config_of(configs, path) {
+        Some(config) => (config.stated(path), config.for_file(path).find_map(|f| f.dialect.clone())),
+        None => (Stated::default(), None),
+    }
 }
 
 /// A path as reports show it: without a leading `./`, with `/`.
@@ -97,7 +105,7 @@ fn within(path: &str, root: &Path) -> bool {
 }
 
 /// The configurations that bear on the files: the one named, or the nearest of each file.
-fn configs(matches: &ArgMatches, found: &[Found]) -> Result<BTreeMap<PathBuf, Config>, Error> {
+pub(super) fn configs(matches: &ArgMatches, found: &[Found]) -> Result<BTreeMap<PathBuf, Config>, Error> {
     let load = |path: &Path| {
         let text = std::fs::read_to_string(path).map_err(|e| Error::Read { path: path.display().to_string(), why: e.to_string() })?;
         Config::parse(path, &text).map_err(|e| Error::Config { place: format!("{}:{}", e.path.display(), e.line), why: e.message })

@@ -21,6 +21,8 @@ pub enum Error {
     },
     /// Not a date.
     BadDate(String),
+    /// Neither two files nor what git passes.
+    Arguments,
     /// `--output` without `=`, or with an unknown form.
     BadOutput(String),
     /// A file that cannot be read.
@@ -83,6 +85,7 @@ impl Error {
                 out
             }
             Error::BadDate(text) => fill("cli.error.bad_date", &[text]),
+            Error::Arguments => texts().get(lang, "cli.error.arguments").to_owned(),
             Error::BadOutput(text) => fill("cli.error.bad_output", &[text]),
             Error::Read { path, why } => fill("cli.error.cannot_read", &[path, why]),
             Error::Write { path, why } => fill("cli.error.cannot_write", &[path, why]),

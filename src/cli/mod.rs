@@ -4,22 +4,28 @@
 //! analysed, or nothing to analyse was found (and no finding); 70 a fault of our own.
 
 mod check;
+mod diff;
 mod dump;
 mod error;
 mod explain;
 mod init;
 mod list;
+mod reach;
 
 use crate::finding::Lang;
+use crate::fleet::config::Config;
+use crate::fleet::discover::{self, Found};
+use crate::fleet::run::{self, Input};
 use crate::texts::texts;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 use error::Error;
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Names of the commands; anything else in the first place is a path for `check`.
-const COMMANDS: [&str; 8] = ["check", "explain", "list", "dump", "init", "completions", "man", "help"];
+const COMMANDS: [&str; 10] = ["check", "reach", "diff", "explain", "list", "dump", "init", "completions", "man", "help"];
 
 /// Runs the program with these arguments (the program's name first) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -44,6 +50,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match matches.subcommand() {
         Some(("check", m)) => check::run(m, lang),
+        Some(("reach", m)) => reach::run(m, lang),
+        Some(("diff", m)) => diff::run(m, lang),
         Some(("explain", m)) => explain::run(m, lang),
         Some(("list", m)) => list::run(m, lang),
         Some(("dump", m)) => dump::run(m, lang),
@@ -98,6 +106,55 @@ pub fn command(lang: Lang) -> Command {
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .value_hint(ValueHint::AnyPath)
         .help(t("cli.arg.rules"));
+    let config = Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(std::path::PathBuf))
+        .value_hint(ValueHint::FilePath)
+        .help(t("cli.arg.config"));
+    let form = Arg::new("format")
+        .long("format")
+        .value_name("FORM")
+        .value_parser(PossibleValuesParser::new(["text", "json"]))
+        .default_value("text")
+        .help(t("cli.arg.format"));
+    let reach = Command::new("reach")
+        .about(t("cli.about.reach"))
+        .after_help(t("cli.after_help_reach"))
+        .arg(
+            Arg::new("path")
+                .value_name("FILE")
+                .required(true)
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help(t("cli.arg.file")),
+        )
+        .arg(Arg::new("from").long("from").value_name("PLACE").help(t("cli.arg.from")))
+        .arg(Arg::new("to").long("to").value_name("PLACE").help(t("cli.arg.to")))
+        .arg(form.clone())
+        .arg(dialect.clone())
+        .arg(as_of.clone())
+        .arg(config.clone())
+        .arg(lang_arg.clone());
+    let diff = Command::new("diff")
+        .about(t("cli.about.diff"))
+        .after_help(t("cli.after_help_diff"))
+        .arg(
+            Arg::new("files")
+                .value_names(["OLD", "NEW"])
+                .required(true)
+                .num_args(1..=9)
+                .value_parser(clap::value_parser!(std::path::PathBuf))
+                .value_hint(ValueHint::FilePath)
+                .help(t("cli.arg.old_new")),
+        )
+        .arg(form)
+        .arg(Arg::new("exit-zero").long("exit-zero").action(ArgAction::SetTrue).help(t("cli.arg.exit_zero")))
+        .arg(dialect.clone())
+        .arg(as_of.clone())
+        .arg(rules.clone())
+        .arg(config.clone())
+        .arg(lang_arg.clone());
     let check = Command::new("check")
         .about(t("cli.about.check"))
         .arg(paths)
@@ -121,14 +178,7 @@ pub fn command(lang: Lang) -> Command {
         .arg(dialect.clone())
         .arg(as_of.clone())
         .arg(rules.clone())
-        .arg(
-            Arg::new("config")
-                .long("config")
-                .value_name("FILE")
-                .value_parser(clap::value_parser!(std::path::PathBuf))
-                .value_hint(ValueHint::FilePath)
-                .help(t("cli.arg.config")),
-        )
+        .arg(config)
         .arg(
             Arg::new("color")
                 .long("color")
@@ -155,6 +205,8 @@ pub fn command(lang: Lang) -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(false)
         .subcommand(check)
+        .subcommand(reach)
+        .subcommand(diff)
         .subcommand(
             Command::new("explain")
                 .about(t("cli.about.explain"))
@@ -250,6 +302,24 @@ fn run_key() -> Result<std::sync::Arc<[u8; 32]>, Error> {
     Ok(std::sync::Arc::new(key))
 }
 
+/// One file that is to be read, or standard input, and the input it makes; named otherwise where it stands for another.
+fn one(path: &Path, name: Option<&Path>) -> Result<(Found, Input<'static>), Error> {
+    let found = if path.as_os_str() == "-" { Found::Stdin } else { Found::File { path: path.to_path_buf(), named: true } };
+    let name = name.unwrap_or(path).display().to_string();
+    let bytes = discover::read(&found, run::LARGEST).map_err(|e| Error::Read { path: name.clone(), why: e.to_string() })?;
+    Ok((found, Input { name, named: true, read: Box::new(move || Ok(bytes.clone())) }))
+}
+
+/// The configurations of sekisho that bear on files.
+fn stated_for(matches: &ArgMatches, found: &[Found]) -> Result<std::collections::BTreeMap<std::path::PathBuf, Config>, Error> {
+    check::configs(matches, found)
+}
+
+/// Columns of the terminal, 100 where there is none.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(100, |(w, _)| usize::from(w.0))
+}
+
 /// A dialect the user names, checked.
 fn dialect(matches: &ArgMatches) -> Result<Option<String>, Error> {
     let names: Vec<&str> = crate::dialect::all().iter().map(|d| d.name()).collect();
@@ -262,7 +332,6 @@ fn dialect(matches: &ArgMatches) -> Result<Option<String>, Error> {
 
 /// The rules of a run: the built-in ones, then the user's own from `--rules`; a file of theirs with the id of a built-in one replaces it.
 fn rules(matches: &ArgMatches, lang: Lang) -> Result<Vec<crate::rule::file::Rule>, Error> {
-    use crate::fleet::discover::{self, Found};
     use crate::rule::file::{Rule, Status};
     let mut rules: Vec<Rule> = crate::rule::builtin().iter().filter(|r| r.status == Status::Stable).cloned().collect();
     let paths: Vec<std::path::PathBuf> = matches.get_many("rules").into_iter().flatten().cloned().collect();

@@ -7,7 +7,7 @@ use crate::ir::device::{Precision, Version};
 use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
-use crate::syntax::{block, command_lines, indent, statements};
+use crate::syntax::{block, brace, command_lines, indent, statements, xml};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -82,12 +82,16 @@ pub struct IdentityTable {
 pub enum SyntaxTable {
     /// Nested `config`/`edit` blocks.
     Block(block::Parameters),
+    /// Curly braces, and `set` lines that say the same.
+    Brace(brace::Parameters),
     /// Command lines with modes.
     CommandLines(command_lines::Parameters),
     /// Command lines nested by indentation.
     Indent(indent::Parameters),
     /// Statements, some of which hold others in braces.
     Statements(statements::Parameters),
+    /// Elements in elements.
+    Xml(xml::Parameters),
 }
 
 /// `[detect]`.
@@ -211,9 +215,14 @@ impl Grammar {
                 .ok_or_else(|| GrammarError::Versions { key: row.key.clone(), condition: row.versions.clone() })?;
             defaults.entry(row.key.clone()).or_default().push((row.clone(), range));
         }
+        // Where every word is a level, a pattern is written as the words of a line.
+        let by_word = matches!(file.syntax, SyntaxTable::Brace(_));
+        let levels = |patterns: &[String]| -> Vec<String> {
+            patterns.iter().map(|p| if by_word { p.replace(' ', " > ") } else { p.clone() }).collect()
+        };
         Ok(Grammar {
-            secrets: PatternSet::new(file.secrets.iter().map(String::as_str), fold),
-            irrelevant: PatternSet::new(file.irrelevant.iter().map(String::as_str), fold),
+            secrets: PatternSet::new(levels(&file.secrets).iter().map(String::as_str), fold),
+            irrelevant: PatternSet::new(levels(&file.irrelevant).iter().map(String::as_str), fold),
             defaults,
             file,
         })

@@ -2,19 +2,34 @@
 
 use super::Dialect;
 
+#[path = "cisco_asa/mod.rs"]
+pub(in crate::dialect) mod cisco_asa;
+#[path = "cisco_ios/mod.rs"]
+pub(in crate::dialect) mod cisco_ios;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
 #[path = "iptables_save/mod.rs"]
 pub(in crate::dialect) mod iptables_save;
 #[path = "nftables/mod.rs"]
 pub(in crate::dialect) mod nftables;
+#[path = "junos_srx/mod.rs"]
+pub(in crate::dialect) mod junos_srx;
+#[path = "nec_ix/mod.rs"]
+pub(in crate::dialect) mod nec_ix;
+#[path = "pfsense/mod.rs"]
+pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
 pub(in crate::dialect) mod yamaha_rtx;
 
 #[rustfmt::skip]
 pub(super) static DIALECTS: &[&dyn Dialect] = &[
+    &cisco_asa::IMPLEMENTATION,
+    &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &iptables_save::IMPLEMENTATION,
     &nftables::IMPLEMENTATION,
+    &junos_srx::IMPLEMENTATION,
+    &nec_ix::IMPLEMENTATION,
+    &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

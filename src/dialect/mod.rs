@@ -11,7 +11,7 @@ pub(in crate::dialect) mod netfilter;
 use crate::ir::device::{Coverage, Device, Unread};
 use crate::ir::fact::{Rest, Why, WhyCode};
 use crate::source::{FileId, Span};
-use crate::syntax::{Mark, Node, Tree, block, command_lines, indent, statements};
+use crate::syntax::{Mark, Node, Tree, block, brace, command_lines, indent, statements, xml};
 use grammar::{Grammar, SyntaxTable};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -72,9 +72,11 @@ pub fn detector() -> &'static detect::Detector<'static> {
 pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<usize>) -> Tree<'t> {
     match &grammar.file.syntax {
         SyntaxTable::Block(parameters) => block::parse(file, text, range, parameters),
+        SyntaxTable::Brace(parameters) => brace::parse(file, text, range, parameters),
         SyntaxTable::CommandLines(parameters) => command_lines::parse(file, text, range, parameters),
         SyntaxTable::Indent(parameters) => indent::parse(file, text, range, parameters),
         SyntaxTable::Statements(parameters) => statements::parse(file, text, range, parameters),
+        SyntaxTable::Xml(_) => xml::parse(file, text, range),
     }
 }
 
@@ -98,9 +100,19 @@ pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
     devices
 }
 
-/// Whether a statement only wraps what would else stand at the top: the global part, the virtual domains and their rows.
+/// Whether a statement only wraps what would else stand at the top: the global part, the virtual domains and their rows, and
+/// the marks of what is switched off; of an XML file every element, so that a pattern holds wherever its first element stands,
+/// in an excerpt of any part too.
 fn is_wrapper(grammar: &Grammar, node: Node<'_>) -> bool {
-    let SyntaxTable::Block(parameters) = &grammar.file.syntax else { return false };
+    let parameters = match &grammar.file.syntax {
+        SyntaxTable::Block(parameters) => parameters,
+        SyntaxTable::Brace(parameters) => {
+            let holds_rows = |n: Node<'_>| n.len() == 1 && parameters.wrappers.iter().any(|w| n.word(0) == Some(w));
+            return brace::is_mark(node) || holds_rows(node) || node.parent().is_some_and(holds_rows);
+        }
+        SyntaxTable::CommandLines(_) | SyntaxTable::Indent(_) | SyntaxTable::Statements(_) => return false,
+        SyntaxTable::Xml(_) => return true,
+    };
     let wraps = |n: Node<'_>| n.len() == 2 && n.word(0) == Some("config") && parameters.wrappers.iter().any(|w| n.word(1) == Some(w));
     wraps(node) || node.word(0) == Some("edit") && node.parent().is_some_and(wraps)
 }
@@ -147,7 +159,8 @@ fn coverage(input: &Input<'_>) -> Coverage {
             Mark::Irrelevant => coverage.irrelevant += 1,
             Mark::Unseen => {
                 coverage.unrecognised_statements += 1;
-                let inside = region.as_ref().is_some_and(|r| node.span().start < r.span.end);
+                let at = node.span().start;
+                let inside = region.as_ref().is_some_and(|r| r.span.start <= at && at < r.span.end);
                 if inside {
                     region.iter_mut().for_each(|r| r.statements += 1);
                 } else {
@@ -186,7 +199,12 @@ fn could_hold(grammar: &Grammar, node: Node<'_>) -> Vec<&'static str> {
 /// Places of all secrets of an export, by the grammar's table. Masking rests on this alone, never on what the dialect read.
 pub fn secret_spans(grammar: &Grammar, tree: &Tree<'_>) -> Vec<Span> {
     let mut spans = Vec::new();
-    grammar.secrets.apply(tree.root(), &|n| is_wrapper(grammar, n), &mut |_, hide| spans.extend_from_slice(hide));
+    grammar.secrets.apply(tree.root(), &|n| is_wrapper(grammar, n), &mut |node, hide| {
+        spans.extend_from_slice(hide);
+        if !hide.is_empty() {
+            spans.extend(node.other_places());
+        }
+    });
     spans.sort();
     spans.dedup();
     spans

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// The file as written.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigFile {
     /// Settings of `check`.
@@ -28,7 +28,7 @@ pub struct ConfigFile {
 }
 
 /// `[check]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckTable {
     /// `ja` or `en`.
@@ -38,7 +38,7 @@ pub struct CheckTable {
 }
 
 /// `[site]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteTable {
     /// Names a password must not hold: facility, representative, town.
@@ -50,7 +50,7 @@ pub struct SiteTable {
 }
 
 /// `[[file]]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileTable {
     /// Path below the folder of `sekisho.toml`; `*` stands for any part of one name, `**` for any folders.
@@ -69,7 +69,7 @@ pub struct FileTable {
 }
 
 /// `[[tunnel]]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TunnelTable {
     /// Name of the tunnel as its export writes it.
@@ -103,7 +103,7 @@ pub struct SuppressTable {
 }
 
 /// A configuration and where it stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The folder of the file; paths in it are below.
     pub root: PathBuf,

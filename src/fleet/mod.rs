@@ -4,6 +4,11 @@
 //! whatever the number of threads; one bad file never stops a run.
 
 pub mod config;
+pub mod diff;
 pub mod discover;
+pub mod reach;
 pub mod run;
+mod story;
 pub mod suppress;
+mod things;
+mod wording;

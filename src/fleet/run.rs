@@ -1,5 +1,6 @@
 //! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
 
+use super::story;
 use crate::analysis::{self, Settings, Stated};
 use crate::dialect::{self, detect};
 use crate::finding::{CoverageCount, Detection, FileError, FileReport, Finding, Label, Lang, OutcomeKind, Place, Report, Severity, Totals};
@@ -99,6 +100,8 @@ pub fn only(report: &mut Report, rules: &[String]) {
     for device in report.files.iter_mut().flat_map(|f| &mut f.devices) {
         device.findings.retain(|f| wanted(&f.rule, &f.name));
         device.outcomes.retain(|o| wanted(&o.rule, &o.name));
+        // A story is of no rule.
+        device.stories.clear();
     }
 }
 
@@ -111,6 +114,7 @@ fn renumber(file: &mut FileReport, id: FileId) {
             finding.related.iter_mut().for_each(fix);
         }
         device.outcomes.iter_mut().flat_map(|o| &mut o.evidence).for_each(fix);
+        device.stories.iter_mut().flat_map(|s| &mut s.hops).flat_map(|h| &mut h.labels).for_each(fix);
     }
 }
 
@@ -141,13 +145,47 @@ fn guarded(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Option<
 /// Marks a file on which the program itself failed.
 pub const INTERNAL: &str = "internal-fault";
 
+/// One export with everything learnt about it, for commands that ask more than the rules do.
+pub struct Whole {
+    /// What the rules say.
+    pub report: FileReport,
+    /// What was read; `None` where the file was refused.
+    pub analysed: Option<Analysed>,
+    /// The text, for counting lines; `None` where there is none.
+    pub source: Option<Arc<Source>>,
+    /// The text that may be shown, where excerpts are wanted.
+    pub masked: Option<Arc<Masked>>,
+    /// What the run knew beforehand.
+    pub settings: Settings,
+}
+
+/// Everything about each export in one input. A fault of our own refuses the input.
+pub fn whole(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
+    catch_unwind(AssertUnwindSafe(|| read_input(input, options))).unwrap_or_else(|_| {
+        let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
+        report.encoding = INTERNAL.to_owned();
+        vec![refusal(report, options)]
+    })
+}
+
+fn refusal(report: FileReport, options: &Options<'_>) -> Whole {
+    let (stated, _) = (options.stated)(&report.path);
+    let settings = Settings { stated, as_of: options.as_of.clone(), run_key: options.run_key.clone() };
+    Whole { report, analysed: None, source: None, masked: None, settings }
+}
+
 fn judge_input(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    read_input(input, options).into_iter().map(|w| (w.report, w.masked)).collect()
+}
+
+fn read_input(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
+    let refusal = |report| refusal(report, options);
     let bytes = match (input.read)() {
         Ok(bytes) if bytes.len() as u64 > LARGEST => {
-            return vec![(refused(&input.name, options.lang, "run.refused.too_large", &["256 MiB"]), None)];
+            return vec![refusal(refused(&input.name, options.lang, "run.refused.too_large", &["256 MiB"]))];
         }
         Ok(bytes) => bytes,
-        Err(error) => return vec![(refused(&input.name, options.lang, "run.refused.unreadable", &[&error.to_string()]), None)],
+        Err(error) => return vec![refusal(refused(&input.name, options.lang, "run.refused.unreadable", &[&error.to_string()]))],
     };
     let opened = source::open(&input.name, bytes, &Limits::STANDARD);
     let mut reports = Vec::new();
@@ -159,19 +197,20 @@ fn judge_input(input: &Input<'_>, options: &Options<'_>) -> Vec<(FileReport, Opt
     }
     for problem in opened.problems {
         let key = format!("run.refused.{}", problem.error.key().replace(['.', '-'], "_"));
-        reports.push((refused(&problem.name, options.lang, &key, &[&problem.name]), None));
+        reports.push(refusal(refused(&problem.name, options.lang, &key, &[&problem.name])));
     }
     reports
 }
 
-fn judge_member(member: Member, named: bool, options: &Options<'_>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+fn judge_member(member: Member, named: bool, options: &Options<'_>) -> Vec<Whole> {
     let path = member.name.clone();
     let lang = options.lang;
     let source = match Source::from_member(FileId(0), member) {
         Ok(source) => source,
         Err(_) if !named => return Vec::new(),
         Err(r) => {
-            return vec![(refused(&path, lang, &format!("run.refused.{}", r.refusal.key().replace(['.', '-'], "_")), &[&path]), None)];
+            let key = format!("run.refused.{}", r.refusal.key().replace(['.', '-'], "_"));
+            return vec![refusal(refused(&path, lang, &key, &[&path]), options)];
         }
     };
     let (stated, stated_dialect) = (options.stated)(&path);
@@ -261,13 +300,7 @@ fn detection(source: &Source, verdict: &detect::Verdict, dialect: usize) -> Opti
     })
 }
 
-fn judge_text(
-    mut source: Source,
-    named: bool,
-    wanted: Option<&str>,
-    stated: &Stated,
-    options: &Options<'_>,
-) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &Stated, options: &Options<'_>) -> Vec<Whole> {
     let lang = options.lang;
     let path = source.name().to_owned();
     let exports = exports(&mut source, wanted);
@@ -279,23 +312,26 @@ fn judge_text(
         let analysed = match dialect {
             Some(dialect) => analyse(&source, range.clone(), dialect, &settings, options.excerpts),
             None => {
-                reports.extend(unknown(&path, &source, range, &verdict, named, lang));
+                reports.extend(unknown(&path, &source, range, &verdict, named, lang).map(|r| (r, None)));
                 continue;
             }
         };
         if let Some(analysed) = analysed {
             secrets.extend(&analysed.secrets);
-            let mut report = judge_export(&path, &source, &analysed, options);
+            let mut report = judge_export(&path, &source, &analysed, &settings, options);
             report.detection = detection(&source, &verdict, analysed.dialect);
-            reports.push(report);
+            reports.push((report, Some(analysed)));
         }
     }
     // An export among other text (a session's transcript) makes the rest of the text no error of its own.
-    if reports.iter().any(|r| r.readable) {
-        reports.retain(|r| r.readable);
+    if reports.iter().any(|(r, _)| r.readable) {
+        reports.retain(|(r, _)| r.readable);
     }
-    let masked = (options.excerpts && reports.iter().any(|r| !r.devices.is_empty())).then(|| Arc::new(source.masked(&secrets)));
-    reports.into_iter().map(|r| (r, masked.clone())).collect()
+    let masked = (options.excerpts && reports.iter().any(|(r, _)| !r.devices.is_empty())).then(|| Arc::new(source.masked(&secrets)));
+    let source = Arc::new(source);
+    let whole =
+        |(report, analysed)| Whole { report, analysed, source: Some(source.clone()), masked: masked.clone(), settings: settings.clone() };
+    reports.into_iter().map(whole).collect()
 }
 
 /// A text that is no known export: said where the user named it or where it looks like one, else passed over.
@@ -323,7 +359,7 @@ fn unknown(path: &str, source: &Source, range: Range<usize>, verdict: &detect::V
     Some(report)
 }
 
-fn judge_export(path: &str, source: &Source, analysed: &Analysed, options: &Options<'_>) -> FileReport {
+fn judge_export(path: &str, source: &Source, analysed: &Analysed, settings: &Settings, options: &Options<'_>) -> FileReport {
     let lang = options.lang;
     let grammar = dialect::grammar(analysed.dialect);
     let action = |id: &str| {
@@ -333,8 +369,14 @@ fn judge_export(path: &str, source: &Source, analysed: &Analysed, options: &Opti
     };
     let engine = Engine { rules: options.rules, lang, action: &action };
     let mut devices: Vec<_> = analysed.devices.iter().zip(&analysed.sheets).map(|(d, s)| engine.device(d, s)).collect();
+    // Who brings no rules asks no question that a story answers.
+    let told = if options.rules.is_empty() { Vec::new() } else { story::stories(analysed, settings, lang) };
+    for (device, story) in devices.iter_mut().zip(told) {
+        device.stories.extend(story);
+    }
     for device in &mut devices {
         device.findings.iter_mut().for_each(|f| count_places(f, source));
+        device.stories.iter_mut().flat_map(|s| &mut s.hops).flat_map(|h| &mut h.labels).for_each(|l| count_place(l, source));
         device.outcomes.iter_mut().flat_map(|o| &mut o.evidence).for_each(|l| count_place(l, source));
     }
     let coverage = analysed.devices.first().map(|d| &d.coverage);

@@ -193,6 +193,8 @@ pub enum Storage {
         /// Whether equal text means equal secret.
         comparable: bool,
     },
+    /// In a form that anyone with the export can turn back, and that was turned back here: the value is the secret itself.
+    Revealed,
     /// As a hash.
     Hash {
         /// Unsalted, or MD4, MD5, SHA-1, DES-crypt, or too few rounds.
@@ -226,7 +228,7 @@ pub struct Secret {
     pub span: Span,
     /// How it is stored.
     pub storage: Storage,
-    /// The value as written; for clear storage the secret itself.
+    /// The value as written; for clear and revealed storage the secret itself.
     pub value: SecretValue,
     /// Which way it works.
     pub direction: Direction,

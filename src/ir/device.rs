@@ -3,7 +3,7 @@
 use super::account::{Account, AdminPath, AuthServer, LoginPolicy, Secret};
 use super::fact::{Fact, List, Rest, Why};
 use super::filter::{AddrObject, Filter, Pipeline, SvcObject};
-use super::interface::{Interface, InterfaceIx, Zone};
+use super::interface::{Interface, InterfaceIx, IpNet, Zone};
 use super::listener::Listener;
 use super::nat::Nat;
 use super::system::{Definition, Logging, SnmpAccess, TimeSource, Undefined, UpdatePolicy};
@@ -170,6 +170,8 @@ pub struct Device {
     pub coverage: Coverage,
     /// Interfaces.
     pub interfaces: Vec<Interface>,
+    /// Networks that static routes lead to, default routes left out: who may stand behind an interface beside its own networks.
+    pub routed: Vec<(InterfaceIx, IpNet)>,
     /// Zones.
     pub zones: Vec<Zone>,
     /// The order of decisions.
@@ -227,6 +229,7 @@ impl Device {
             completeness,
             coverage: Coverage::default(),
             interfaces: Vec::new(),
+            routed: Vec::new(),
             zones: Vec::new(),
             pipeline: Pipeline::default(),
             addr_objects: Vec::new(),

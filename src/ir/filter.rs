@@ -41,6 +41,8 @@ pub enum AddrExpr {
     LanNets,
     /// The box's own addresses.
     SelfAddrs,
+    /// The box's own address on an interface: its first of each family.
+    InterfaceAddr(InterfaceIx),
     /// A named object.
     Object(AddrObjectIx),
     /// All of them.

@@ -154,6 +154,17 @@ impl AddrMatch {
         AddrMatch { terms: vec![AddrTerm { addresses: AddrSet::any(), members: vec![(atom, true)] }] }
     }
 
+    /// The atom, where the match is exactly what is in one atom.
+    pub fn sole_atom(&self) -> Option<AtomId> {
+        match self.terms.as_slice() {
+            [AddrTerm { addresses, members }] if *addresses == AddrSet::any() => match members.as_slice() {
+                [(atom, true)] => Some(*atom),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The addresses that either matches.
     pub fn union(&self, other: &Self) -> Self {
         // One term for all known addresses, so that long lists of hosts stay one product.

@@ -97,6 +97,15 @@ pub struct Filter {
     pub chains: Vec<Chain>,
 }
 
+impl Row {
+    /// Whether the row surely ends the way of every packet of a set, whatever the unknown memberships are.
+    fn surely_decides(&self, universe: &PacketSet) -> bool {
+        let ends = matches!(self.verdict, Verdict::Accept | Verdict::Drop) && self.guard == Some(true);
+        let covers = |term: &Product| universe.products().iter().all(|p| p.is_subset(term));
+        ends && self.matches.terms.iter().any(|t| t.literals.is_empty() && covers(&t.product))
+    }
+}
+
 /// What may happen to the packets of a universe; every one of them is in at least one of the sets.
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -204,6 +213,10 @@ impl Filter {
                     continue;
                 }
                 relevant[at].push(index);
+                if at == 0 && row.surely_decides(universe) {
+                    // Nothing is left for the rows behind it, nor for what they ask.
+                    break;
+                }
                 if let Verdict::Jump(target) | Verdict::Goto(target) = row.verdict
                     && seen.insert(target.0 as usize)
                 {

@@ -5,7 +5,11 @@
 
 use super::plain;
 use super::view::{Found, View};
-use crate::finding::{CoverageCount, Detection, DeviceReport, FileReport, Finding, Label, Outcome, Place, Remedy, Report, Suppression, Totals};
+use crate::finding::{
+    CoverageCount, Detection, DeviceReport, FileReport, Finding, Label, Outcome, Place, Remedy, Report, Suppression, Totals,
+};
+use crate::finding::{Story, StoryHop};
+use crate::ir::record::Witness;
 use serde::Serialize;
 
 /// The report as pretty JSON with a line break at the end.
@@ -137,6 +141,23 @@ struct JsonDevice<'a> {
     os_version: Option<&'a str>,
     outcomes: Vec<JsonOutcome<'a>>,
     findings: Vec<JsonFinding<'a>>,
+    stories: Vec<JsonStory<'a>>,
+}
+
+/// How a stranger gets inside.
+#[derive(Serialize)]
+struct JsonStory<'a> {
+    title: &'a str,
+    hops: Vec<JsonHop<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonHop<'a> {
+    text: &'a str,
+    lines: Vec<Line<'a>>,
+    /// What it rests on that no line says, such as factory defaults.
+    grounds: Vec<&'a str>,
+    witness: Option<JsonWitness>,
 }
 
 impl<'a> JsonDevice<'a> {
@@ -150,7 +171,18 @@ impl<'a> JsonDevice<'a> {
             os_version: device.os_version.as_deref(),
             outcomes: device.outcomes.iter().map(|outcome| JsonOutcome::of(view, file, outcome)).collect(),
             findings: device.findings.iter().map(|finding| JsonFinding::of(view, Found { file, device, finding })).collect(),
+            stories: device.stories.iter().map(|story| JsonStory::of(view, file, story)).collect(),
         }
+    }
+}
+
+impl<'a> JsonStory<'a> {
+    fn of(view: &View<'a>, file: &'a FileReport, story: &'a Story) -> JsonStory<'a> {
+        let hop = |hop: &'a StoryHop| {
+            let (lines, grounds) = lines(view, file, &hop.labels);
+            JsonHop { text: &hop.text, lines, grounds, witness: hop.witness.as_ref().map(JsonWitness::of) }
+        };
+        JsonStory { title: &story.title, hops: story.hops.iter().map(hop).collect() }
     }
 }
 
@@ -261,12 +293,7 @@ impl<'a> JsonFinding<'a> {
             label: &finding.primary.text,
             related,
             grounds,
-            witness: finding.witness.as_ref().map(|witness| JsonWitness {
-                source: witness.source.to_string(),
-                destination: witness.destination.map(|address| address.to_string()),
-                protocol: witness.protocol.to_string(),
-                port: witness.port,
-            }),
+            witness: finding.witness.as_ref().map(JsonWitness::of),
             controls: &finding.controls,
             remedies: finding.remedies.iter().map(JsonRemedy::of).collect(),
             fingerprint: &finding.fingerprint,
@@ -281,6 +308,17 @@ struct JsonWitness {
     destination: Option<String>,
     protocol: String,
     port: Option<u16>,
+}
+
+impl JsonWitness {
+    fn of(witness: &Witness) -> JsonWitness {
+        JsonWitness {
+            source: witness.source.to_string(),
+            destination: witness.destination.map(|address| address.to_string()),
+            protocol: witness.protocol.to_string(),
+            port: witness.port,
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -5,9 +5,12 @@
 //! character of a configuration reaches an output as it is; every sentence comes from `texts/report.toml` or is in the
 //! report already.
 
+pub mod diff;
 mod github;
 mod json;
+mod page;
 mod plain;
+pub mod reach;
 mod sarif;
 mod text;
 mod view;

@@ -61,6 +61,7 @@ impl Engine<'_> {
             os_version: device.identity.version.as_ref().map(|v| v.text.clone()),
             outcomes: Vec::with_capacity(self.rules.len()),
             findings: Vec::new(),
+            stories: Vec::new(),
         };
         for rule in self.rules {
             let (outcome, findings) = self.rule(rule, device, sheet);
@@ -204,7 +205,8 @@ impl Engine<'_> {
         format!("{} = {value}", self.texts().find(self.lang, &key).unwrap_or(name))
     }
 
-    fn value(&self, name: &str, value: &Value) -> String {
+    /// A field's value in words.
+    pub fn value(&self, name: &str, value: &Value) -> String {
         match value {
             Value::Bool(b) => b.tri().map_or_else(|| self.unknown(), |b| self.yes_no(b)),
             Value::Int(Val::Known(n)) if name.ends_with("_s") || *n == NEVER => self.duration(*n),
@@ -242,7 +244,7 @@ impl Engine<'_> {
     }
 
     /// The sentence of a step of a proof.
-    fn step(&self, step: &Step) -> Label {
+    pub fn step(&self, step: &Step) -> Label {
         let args: Vec<String> =
             step.args.iter().map(|a| self.texts().find(self.lang, &format!("words.service.{a}")).unwrap_or(a).to_owned()).collect();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

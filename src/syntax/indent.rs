@@ -22,6 +22,8 @@ pub struct Parameters {
     pub comments: Vec<String>,
     /// Patterns of statements that stand only at the top, even behind blanks.
     pub top: Vec<String>,
+    /// Patterns of blocks in which the statements of `top` are ordinary ones.
+    pub scopes: Vec<String>,
     /// First words of lines that only close a block (`exit-address-family`, `exit`): they are no statements.
     pub closers: Vec<String>,
     /// Patterns after which the rest of the line is one word of free text (`description`).
@@ -30,7 +32,7 @@ pub struct Parameters {
     pub delimited: Vec<String>,
     /// Blocks that are one opaque value.
     pub opaque: Vec<Opaque>,
-    /// What stands below what, for exports whose indentation is lost.
+    /// What stands below what, for exports whose indentation is lost as a whole or on single lines.
     #[serde(rename = "section")]
     pub sections: Vec<Section>,
 }
@@ -101,6 +103,15 @@ impl Head {
         })
     }
 
+    /// Whether a line begins like this. Most lines are told by their first byte.
+    fn begins(&self, line: &str) -> bool {
+        let first = match self.0.first() {
+            Some(Token::Literal(w) | Token::Prefix(w)) => w.bytes().next(),
+            Some(Token::Any) | None => None,
+        };
+        first.is_none_or(|f| line.bytes().next().is_some_and(|b| b.eq_ignore_ascii_case(&f))) && self.matches(line_words(line))
+    }
+
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -142,6 +153,7 @@ struct CompiledSection {
 struct Compiled<'p> {
     comments: &'p [String],
     top: Vec<Head>,
+    scopes: Vec<Head>,
     closers: Vec<Head>,
     free_text: Vec<Head>,
     delimited: Vec<Head>,
@@ -159,6 +171,7 @@ impl<'p> Compiled<'p> {
         Compiled {
             comments: &parameters.comments,
             top: Head::all(&parameters.top),
+            scopes: Head::all(&parameters.scopes),
             closers: Head::all(&parameters.closers),
             free_text: Head::all(&parameters.free_text),
             delimited: Head::all(&parameters.delimited),
@@ -204,8 +217,14 @@ pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &
 struct Open {
     indent: usize,
     id: NodeId,
-    /// The row of the table of sections, in an export without indentation.
+    /// The row of the table of sections that it is.
     section: Option<usize>,
+    /// Whether it is a head of the top that stands behind blanks: the lines below it may be no further to the right.
+    moved: bool,
+    /// Whether a line below it is indented further.
+    deeper: bool,
+    /// Whether the statements of the top are ordinary ones below it.
+    scope: bool,
 }
 
 struct Parser<'t, 'p> {
@@ -223,26 +242,35 @@ impl<'t> Parser<'t, '_> {
         self.compiled.comments.iter().map(String::as_str).find(|c| line.starts_with(c))
     }
 
-    fn section_of<'w>(&self, words: impl Iterator<Item = &'w str> + Clone) -> Option<usize> {
-        self.compiled.sections.iter().position(|s| s.head.matches(words.clone()))
+    fn section_of(&self, line: &str) -> Option<usize> {
+        self.compiled.sections.iter().position(|s| s.head.begins(line))
     }
 
-    /// Whether a paste lost the indentation: there are section heads, and no line below any of them is indented.
+    /// Whether a paste lost the indentation: members of sections stand flush below their heads, nearly everywhere. Blocks that a
+    /// person pasted in later may have kept theirs.
     fn is_flat(&self, start: usize) -> bool {
-        let (mut at, mut head, mut heads) = (start, None, false);
+        let (mut at, mut head): (usize, Option<(usize, usize)>) = (start, None);
+        let (mut flush, mut indented) = (0usize, 0usize);
         while !self.compiled.sections.is_empty() && at < self.end {
             let line = line_at(self.text, at, self.end);
             at = line.next;
             if line.text.is_empty() || self.comment_mark(line.text).is_some() {
                 continue;
             }
-            if head.is_some_and(|indent| line.indent > indent) {
-                return false;
+            if let Some((indent, section)) = head {
+                indented += usize::from(line.indent > indent);
+                flush += usize::from(line.indent <= indent && self.is_member(section, line.text));
             }
-            head = self.section_of(line_words(line.text)).map(|_| line.indent);
-            heads |= head.is_some();
+            head = self.section_of(line.text).map(|section| (line.indent, section));
         }
-        heads
+        flush > 0 && flush >= 4 * indented
+    }
+
+    /// Whether a statement may stand in a section.
+    fn is_member(&self, section: usize, line: &str) -> bool {
+        let taken_back = line_words(line).next().is_some_and(|w| w.eq_ignore_ascii_case("no"));
+        let line = if taken_back { after_words(line, 1) } else { line };
+        self.compiled.sections.get(section).is_some_and(|s| s.members.iter().any(|m| m.begins(line)))
     }
 
     fn run(&mut self, start: usize) {
@@ -260,7 +288,7 @@ impl<'t> Parser<'t, '_> {
                 self.tree.comment(line.text);
                 continue;
             }
-            if self.compiled.closers.iter().any(|c| c.matches(line_words(line.text))) {
+            if self.compiled.closers.iter().any(|c| c.begins(line.text)) {
                 self.close_block(line.indent);
                 continue;
             }
@@ -286,7 +314,7 @@ impl<'t> Parser<'t, '_> {
             words.truncate(count);
             words.push(Word { raw: body, cooked: None, quoted: false });
             next = after;
-        } else if let Some(count) = self.compiled.free_text.iter().find(|h| h.matches(line_words(line.text))).map(Head::len) {
+        } else if let Some(count) = self.compiled.free_text.iter().find(|h| h.begins(line.text)).map(Head::len) {
             let rest = after_words(line.text, count);
             indent_words(&line.text[..line.text.len() - rest.len()], &mut words);
             words.extend((!rest.is_empty()).then_some(Word { raw: rest, cooked: None, quoted: false }));
@@ -302,30 +330,43 @@ impl<'t> Parser<'t, '_> {
         for open in &self.stack {
             self.tree.close(open.id, end);
         }
-        let section = if self.flat { self.section_of(line_words(line.text)) } else { None };
+        let section = self.section_of(line.text);
         if self.stack.len() < DEPTH && (!self.flat || section.is_some()) {
-            self.stack.push(Open { indent: line.indent, id, section });
+            let scope = self.compiled.scopes.iter().any(|h| h.begins(line.text));
+            // A member that lost its blank stands where its neighbours stand.
+            let indent = self.stack.last().map_or(line.indent, |open| line.indent.max(open.indent + 1));
+            let moved = line.indent > 0 && parent == NodeId::ROOT;
+            self.stack.push(Open { indent, id, section, moved, deeper: false, scope });
         }
         next
     }
 
     /// The statement a line stands below.
     fn place(&mut self, line: Line<'t>) -> NodeId {
-        if self.compiled.top.iter().any(|h| h.matches(line_words(line.text))) {
+        let held = self.stack.iter().any(|open| open.scope && open.indent < line.indent);
+        if !held && self.compiled.top.iter().any(|h| h.begins(line.text)) {
             self.stack.clear();
         } else if self.flat {
-            let mut words = line_words(line.text).peekable();
-            words.next_if(|w| w.eq_ignore_ascii_case("no"));
-            let sections = &self.compiled.sections;
-            let belongs = |open: &Open| {
-                open.section.and_then(|ix| sections.get(ix)).is_some_and(|s| s.members.iter().any(|m| m.matches(words.clone())))
-            };
-            while self.stack.last().is_some_and(|open| !belongs(open)) {
+            while let Some(open) = self.stack.last() {
+                if open.indent < line.indent || open.section.is_some_and(|section| self.is_member(section, line.text)) {
+                    break;
+                }
                 self.stack.pop();
             }
         } else {
-            while self.stack.last().is_some_and(|open| open.indent >= line.indent) {
+            // One line between indented ones that belongs to the block by its words lost its blank.
+            let follows = line.next < self.end && line_at(self.text, line.next, self.end).indent > line.indent;
+            let stray = follows && self.section_of(line.text).is_none();
+            while let Some(open) = self.stack.last() {
+                let beside = open.indent == line.indent && (stray || open.moved && !open.deeper);
+                let below = open.indent < line.indent || beside && open.section.is_some_and(|section| self.is_member(section, line.text));
+                if below {
+                    break;
+                }
                 self.stack.pop();
+            }
+            if let Some(open) = self.stack.last_mut() {
+                open.deeper |= open.indent < line.indent;
             }
         }
         self.stack.last().map_or(NodeId::ROOT, |open| open.id)
@@ -333,7 +374,7 @@ impl<'t> Parser<'t, '_> {
 
     /// The text between delimiters, how many words stand before it, and where the line after it begins.
     fn delimited(&mut self, line: Line<'t>) -> Option<(usize, &'t str, usize)> {
-        let count = self.compiled.delimited.iter().find(|h| h.matches(line_words(line.text)))?.len();
+        let count = self.compiled.delimited.iter().find(|h| h.begins(line.text))?.len();
         let rest = after_words(line.text, count);
         // `^C` is how exports print the control character.
         let length = if rest.starts_with("^C") { 2 } else { rest.chars().next()?.len_utf8() };
@@ -362,7 +403,7 @@ impl<'t> Parser<'t, '_> {
                 at = at.and_then(|n| n.parent());
                 fits
             });
-            !o.lost && o.head.matches(line_words(line.text)) && (flat || parents)
+            !o.lost && o.head.begins(line.text) && (flat || parents)
         };
         let opaque = self.compiled.opaque.iter_mut().find(|o| meant(o))?;
         let begin = line.next.min(self.end);
@@ -403,6 +444,7 @@ mod tests {
         Parameters {
             comments: list(&["!", ":"]),
             top: list(&["hostname", "interface *"]),
+            scopes: list(&["overlay"]),
             closers: list(&["exit-address-family", "exit"]),
             free_text: list(&["description", "access-list * remark"]),
             delimited: list(&["banner *"]),
@@ -459,6 +501,24 @@ mod tests {
         assert_eq!(
             shape("interface A\n nameif x\n hostname h\n interface B\n  nameif y\n"),
             "interface A[nameif x], hostname h, interface B[nameif y]"
+        );
+    }
+
+    #[test]
+    fn a_scope_keeps_statements_of_the_top() {
+        assert_eq!(shape("overlay\n interface A\n  nameif x\ninterface B\n"), "overlay[interface A[nameif x]], interface B");
+    }
+
+    #[test]
+    fn a_head_behind_blanks_keeps_the_lines_beside_it() {
+        assert_eq!(
+            shape("interface A\n nameif x\n!\n interface B\n nameif y\n ip address z\n!\n"),
+            "interface A[nameif x], interface B[nameif y, ip address z]"
+        );
+        assert_eq!(
+            shape(" interface B\n  nameif y\n ip address z\n"),
+            "interface B[nameif y], ip address z",
+            "deeper lines show where the block ends"
         );
     }
 
@@ -527,6 +587,21 @@ mod tests {
             "interface A[nameif x, no ip address], webvpn[enable x], group-policy G attributes[vpn-filter value F, webvpn[anyconnect ask none], vpn-idle-timeout 5], enable password x"
         );
         assert_eq!(shape("interface A\n nameif x\nwebvpn\nenable password x\n"), "interface A[nameif x], webvpn, enable password x");
+        let mixed = "interface A\nnameif x\ninterface B\nnameif y\ninterface C\nnameif z\ninterface D\nnameif v\nwebvpn\n enable z\n other\nenable password x\n";
+        assert_eq!(
+            shape(mixed),
+            "interface A[nameif x], interface B[nameif y], interface C[nameif z], interface D[nameif v], webvpn[enable z, other, enable password x]",
+            "a block pasted in later may have kept its indentation"
+        );
+    }
+
+    #[test]
+    fn a_single_member_without_its_blank_stays_in_its_block() {
+        assert_eq!(
+            shape("interface A\n shutdown\nno nameif\n speed auto\nhostname h\n"),
+            "interface A[shutdown, no nameif, speed auto], hostname h"
+        );
+        assert_eq!(shape("interface A\n shutdown\nnameif x\nhostname h\n"), "interface A[shutdown], nameif x, hostname h");
     }
 
     #[test]

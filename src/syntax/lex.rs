@@ -162,6 +162,86 @@ pub fn indent_words<'t>(i: &'t str, out: &mut Vec<Word<'t>>) {
     let _: Lexed<'t, ()> = collect.parse(i);
 }
 
+/// Where a quoted word that begins at `at` ends (after its closing quote), and whether it was closed. A quote whose text goes on
+/// over lines that look like statements has lost its partner: it ends with its line.
+fn quote_end(text: &str, at: usize, end: usize) -> (usize, usize, bool) {
+    let body = &text[at + 1..end];
+    let bytes = body.as_bytes();
+    let mut from = 0;
+    let mut close = None;
+    while let Some(n) = memchr::memchr2(b'"', b'\\', &bytes[from..]) {
+        if bytes[from + n] == b'"' {
+            close = Some(from + n);
+            break;
+        }
+        // The character after a backslash is taken as it is.
+        from = (from + n + 2).min(bytes.len());
+    }
+    let first_line = memchr::memchr(b'\n', bytes);
+    let looks_lost = |close: usize| {
+        let after = bytes.get(close + 1).copied().unwrap_or(b'\n');
+        let inner = body.get(first_line.unwrap_or(0)..close).unwrap_or("");
+        let statement = |l: &str| {
+            let l = l.trim();
+            l.ends_with([';', '{', '}']) || l.starts_with("set ") || l.starts_with("deactivate ") || l.ends_with("## SECRET-DATA")
+        };
+        !(after.is_ascii_whitespace() || matches!(after, b';' | b'{' | b'}' | b']')) || inner.lines().any(statement)
+    };
+    match (close, first_line) {
+        (Some(close), Some(line)) if close > line && looks_lost(close) => (at + 1 + line, at + 1 + line, false),
+        (Some(close), _) => (at + 1 + close, at + 1 + close + 1, true),
+        (None, Some(line)) => (at + 1 + line, at + 1 + line, false),
+        (None, None) => (end, end, false),
+    }
+}
+
+fn quoted_word(text: &str, at: usize, end: usize) -> (usize, Word<'_>, bool) {
+    let (stop, next, closed) = quote_end(text, at, end);
+    let raw = if closed { &text[at + 1..stop] } else { text[at + 1..stop].trim_end_matches(['\r', ';', ' ']) };
+    // What ends the statement after a lost quote is left to be read.
+    let next = if closed { next } else { at + 1 + raw.len() };
+    (next, Word { raw, cooked: cook(raw, Some('\\')), quoted: closed }, !closed)
+}
+
+/// `brace-word = DQUOTE *( char / "\" char ) DQUOTE / 1*( char except blank, ";", "{" and "}" )`
+///
+/// The words of curly-brace exports, from an offset; gives the offset after it and whether a quote was left open. `${name}` is one word.
+pub fn brace_word(text: &str, at: usize, end: usize) -> (usize, Word<'_>, bool) {
+    let bytes = text.as_bytes();
+    if bytes[at] == b'"' {
+        return quoted_word(text, at, end);
+    }
+    let mut stop = at;
+    let mut variable = false;
+    while stop < end {
+        match bytes[stop] {
+            b'{' if stop > at && bytes[stop - 1] == b'$' => variable = true,
+            b'}' if variable => variable = false,
+            b' ' | b'\t' | b'\r' | b'\n' | b';' | b'{' | b'}' => break,
+            _ => {}
+        }
+        stop += 1;
+    }
+    // A byte that begins no word is taken alone, so that reading goes on.
+    let stop = stop.max(at + 1);
+    let raw = &text[at..stop];
+    (stop, Word { raw, cooked: cook(raw, None), quoted: false }, false)
+}
+
+/// `line-word = DQUOTE *( char / "\" char ) DQUOTE / 1*non-blank`
+///
+/// The words of `set` lines, from an offset; gives the offset after it and whether a quote was left open.
+pub fn line_word(text: &str, at: usize, end: usize) -> (usize, Word<'_>, bool) {
+    if text.as_bytes()[at] == b'"' {
+        let (next, word, unclosed) = quoted_word(text, at, end);
+        let line = || memchr::memchr(b'\n', &text.as_bytes()[next..end]).map_or(end, |n| next + n);
+        return (if unclosed { line() } else { next }, word, unclosed);
+    }
+    let stop = memchr::memchr3(b' ', b'\n', b'\t', &text.as_bytes()[at..end]).map_or(end, |n| at + n);
+    let raw = text[at..stop].trim_end_matches('\r');
+    (stop, Word { raw, cooked: cook(raw, None), quoted: false }, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Patterns over statements, as grammar files write them: for secrets, for what is irrelevant, for telling words.
 //!
 //! `config system admin > edit * > set password {...}`: levels are separated by ` > `, each matches the beginning of a
-//! statement. `*` is any word, `abc*` a word with that beginning, `<n>` a number, `$` the end of the statement; `{}` is one
+//! statement. `*` is any word, `abc*` a word with that beginning, `*abc` with that end, `*abc*` one that holds it, `<n>` a number, `$` the end of the statement; `{}` is one
 //! word to hide and `{...}` hides the rest of the statement. A pattern matches a statement wherever its first level stands
 //! directly below the scope it is applied to.
 
@@ -13,6 +13,8 @@ use std::collections::HashMap;
 enum Token {
     Literal(String),
     Prefix(String),
+    Suffix(String),
+    Infix(String),
     Any,
     Number,
     End,
@@ -38,9 +40,11 @@ impl Level {
                 "{...}" => Token::HideRest,
                 t => {
                     let t = if fold { t.to_ascii_lowercase() } else { t.to_owned() };
-                    match t.strip_suffix('*') {
-                        Some(p) => Token::Prefix(p.to_owned()),
-                        None => Token::Literal(t),
+                    match (t.strip_prefix('*'), t.strip_suffix('*')) {
+                        (Some(rest), Some(_)) => Token::Infix(rest.trim_end_matches('*').to_owned()),
+                        (Some(rest), None) => Token::Suffix(rest.to_owned()),
+                        (None, Some(rest)) => Token::Prefix(rest.to_owned()),
+                        (None, None) => Token::Literal(t),
                     }
                 }
             })
@@ -60,6 +64,11 @@ impl Level {
                 (Token::Number, Some(w)) => !w.is_empty() && w.bytes().all(|b| b.is_ascii_digit()),
                 (Token::Literal(l), Some(w)) => w == l || fold && w.eq_ignore_ascii_case(l),
                 (Token::Prefix(p), Some(w)) => w.get(..p.len()).is_some_and(|w| w == p || fold && w.eq_ignore_ascii_case(p)),
+                (Token::Suffix(s), Some(w)) => {
+                    let end = w.len().checked_sub(s.len()).and_then(|at| w.get(at..));
+                    end.is_some_and(|w| w == s || fold && w.eq_ignore_ascii_case(s))
+                }
+                (Token::Infix(i), Some(w)) => w.contains(i.as_str()) || fold && w.to_ascii_lowercase().contains(i.as_str()),
                 (Token::Hide, Some(_)) => {
                     hide.push(node.word_span(ix));
                     true
@@ -151,7 +160,8 @@ impl PatternSet {
     }
 
     /// Calls `found` for every statement below `scope` that a pattern matches, with the places to hide. Statements that are
-    /// `transparent` (wrappers of whole exports) count as no level: patterns begin anew below them.
+    /// `transparent` (wrappers of whole exports, marks of what is switched off) count as no level: patterns begin anew below them
+    /// and go on where they stood.
     pub fn apply<'a>(&self, scope: Node<'a>, transparent: &dyn Fn(Node<'a>) -> bool, found: &mut dyn FnMut(Node<'a>, &[Span])) {
         self.walk(scope, &[0], transparent, found);
     }
@@ -183,7 +193,10 @@ impl PatternSet {
                 found(child, &hide);
             }
             if transparent(child) {
+                next.extend_from_slice(states);
                 next.push(0);
+                next.sort_unstable();
+                next.dedup();
             }
             if !next.is_empty() {
                 let states = next.clone();
@@ -220,6 +233,21 @@ mod tests {
             hits.push((node.word_or_empty(1).to_owned(), hide.iter().map(|s| s.slice(text).to_owned()).collect::<Vec<_>>()));
         });
         assert_eq!(hits, [("password".to_owned(), vec!["ENC".to_owned(), "abc".to_owned()]), ("color".to_owned(), vec![])]);
+    }
+
+    #[test]
+    fn words_by_their_ends_and_middles() {
+        let text = "set my-password a\nset password b\nset passwords c\nset word d\n";
+        let tree = block::parse(FileId(0), text, 0..text.len(), &block::Parameters::default());
+        let found = |pattern: &str| {
+            let mut hits = Vec::new();
+            PatternSet::new([pattern], false)
+                .apply(tree.root(), &|_| false, &mut |_, hide| hits.extend(hide.iter().map(|s| s.slice(text))));
+            hits
+        };
+        assert_eq!(found("set *password {}"), ["a", "b"]);
+        assert_eq!(found("set *password* {}"), ["a", "b", "c"]);
+        assert_eq!(found("set pass* {}"), ["b", "c"]);
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct Tree<'t> {
     nodes: Vec<NodeRow>,
     last_child: Vec<u32>,
     marks: Vec<Cell<Mark>>,
+    /// Further places of statements that the text repeats, by statement.
+    again: Vec<(u32, Span)>,
     /// Comment lines, for headers.
     pub comments: Vec<Span>,
     /// Where the parser had to recover.
@@ -97,6 +99,7 @@ impl<'t> Tree<'t> {
             nodes: vec![root],
             last_child: vec![NONE],
             marks: vec![Cell::new(Mark::Read)],
+            again: Vec::new(),
             comments: Vec::new(),
             problems: Vec::new(),
         }
@@ -135,6 +138,13 @@ impl<'t> Tree<'t> {
     pub fn close(&mut self, id: NodeId, end: usize) {
         let row = &mut self.nodes[id.0 as usize];
         row.end = row.end.max(end as u32);
+    }
+
+    /// Notes where else the text says the statements of a family that merges what is repeated. All at once, after the last push.
+    pub fn repeats(&mut self, places: impl IntoIterator<Item = (NodeId, &'t str)>) {
+        let (file, text) = (self.file, self.text);
+        self.again = places.into_iter().map(|(id, slice)| (id.0, Span::of(file, text, slice))).collect();
+        self.again.sort_unstable();
     }
 
     /// The parent of a node under construction.
@@ -265,6 +275,13 @@ impl<'a> Node<'a> {
     pub fn full_span(self) -> Span {
         let span = self.span();
         Span { end: self.row().end.max(span.end), ..span }
+    }
+
+    /// Further places where the text says the statement.
+    pub fn other_places(self) -> impl Iterator<Item = Span> + 'a {
+        let again = &self.tree.again;
+        let first = again.partition_point(|(id, _)| *id < self.id);
+        again[first..].iter().take_while(move |(id, _)| *id == self.id).map(|(_, span)| *span)
     }
 
     /// Whether the statement begins with these words.

@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 use sekisho::analysis::Stated;
+use sekisho::analysis::reach::Question;
+use sekisho::answer::{DiffReport, ReachReport};
 use sekisho::finding::{Lang, Report};
 use sekisho::fleet::run::{self, Input, Options};
 use std::path::{Path, PathBuf};
@@ -71,4 +73,47 @@ pub fn judge(path: &Path, lang: Lang) -> Report {
     let bytes = std::fs::read(path).expect("file");
     let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
     judge_bytes(&name, &bytes, lang)
+}
+
+/// The options of every test.
+fn options(lang: Lang) -> Options<'static> {
+    Options {
+        lang,
+        as_of: AS_OF.to_owned(),
+        dialect: None,
+        rules: sekisho::rule::builtin(),
+        run_key: Arc::new([7; 32]),
+        excerpts: true,
+        stated: &|_| (Stated::default(), None),
+    }
+}
+
+fn input<'b>(name: &str, bytes: &'b [u8]) -> Input<'b> {
+    Input { name: name.to_owned(), named: true, read: Box::new(move || Ok(bytes.to_vec())) }
+}
+
+/// Everything read of a file.
+pub fn whole(name: &str, bytes: &[u8]) -> Vec<run::Whole> {
+    run::whole(&input(name, bytes), &options(Lang::En))
+}
+
+/// What `reach` says about a file.
+pub fn reach(name: &str, bytes: &[u8], question: &Question, lang: Lang) -> ReachReport {
+    sekisho::fleet::reach::answer(&input(name, bytes), question, &options(lang)).expect("a place that is there")
+}
+
+/// What `diff` says about two versions.
+pub fn diff(old: &[u8], new: &[u8], lang: Lang) -> DiffReport {
+    let names = ("old".to_owned(), "new".to_owned());
+    sekisho::fleet::diff::compare(names, Some(&input("old", old)), Some(&input("new", new)), &[], &options(lang))
+}
+
+/// Holds a JSON text against a schema of `tests/schemas`.
+pub fn assert_schema(schema: &str, text: &str) {
+    let schema = std::fs::read_to_string(root().join("tests/schemas").join(schema)).expect("schema");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("a schema in JSON");
+    let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> = validator.iter_errors(&value).take(5).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }

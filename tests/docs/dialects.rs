@@ -22,6 +22,8 @@ fn family(grammar: &Grammar) -> &'static str {
         SyntaxTable::Block(_) => "block",
         SyntaxTable::CommandLines(_) => "command-lines",
         SyntaxTable::Indent(_) => "indent",
+        SyntaxTable::Xml(_) => "xml",
+        SyntaxTable::Brace(_) => "brace",
     }
 }
 

@@ -8,8 +8,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Pages that people write.
-const PAGES: [&str; 6] =
-    ["README.md", "README.ja.md", "CHANGELOG.md", "docs/architecture.md", "docs/add-a-rule.md", "docs/add-a-dialect.md"];
+const PAGES: [&str; 8] = [
+    "README.md",
+    "README.ja.md",
+    "CHANGELOG.md",
+    "docs/architecture.md",
+    "docs/add-a-rule.md",
+    "docs/add-a-dialect.md",
+    "docs/reach.md",
+    "docs/diff.md",
+];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -203,5 +211,41 @@ fn quoted_files_hold_these_lines() {
             }
         }
         assert!(count > 0, "{page}: nothing is quoted");
+    }
+}
+
+/// The pages of `reach` and `diff` quote them below `<!-- reach FILE to PLACE -->` and `<!-- diff OLD NEW lines N -->`.
+#[test]
+fn quoted_answers_are_what_the_program_prints() {
+    for page in ["docs/reach.md", "docs/diff.md"] {
+        let text = read(page);
+        let mut out = String::new();
+        let mut lines = text.lines();
+        let mut count = 0;
+        while let Some(line) = lines.next() {
+            out.push_str(&format!("{line}\n"));
+            let Some(spec) = line.strip_prefix("<!-- ").and_then(|l| l.strip_suffix(" -->")) else { continue };
+            let bytes = |path: &str| std::fs::read(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+            let words: Vec<&str> = spec.split(' ').collect();
+            let quoted = match words.as_slice() {
+                ["reach", path, "to", place] => {
+                    let question = sekisho::analysis::reach::Question { from: None, to: Some((*place).to_owned()) };
+                    sekisho::report::reach::text(&crate::common::reach(path, &bytes(path), &question, Lang::En), 100)
+                }
+                ["diff", old, new, "lines", most] => {
+                    let text = sekisho::report::diff::text(&crate::common::diff(&bytes(old), &bytes(new), Lang::En), 100);
+                    let most = most.parse().expect("a number");
+                    let head: String = text.lines().take(most).map(|l| format!("{l}\n")).collect();
+                    format!("{head}[...]\n").replacen("old -> new", &format!("{old} -> {new}"), 1)
+                }
+                _ => panic!("{page}: {spec}"),
+            };
+            count += 1;
+            out.push_str(&format!("```text\n{quoted}```\n"));
+            lines.find(|l| l.starts_with("```")).expect("a block");
+            lines.find(|l| l.starts_with("```")).expect("the end of the block");
+        }
+        assert!(count > 0, "{page}: nothing is quoted");
+        crate::page::check(page, &out);
     }
 }

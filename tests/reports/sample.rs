@@ -1,8 +1,8 @@
 //! Builds the hand-made report from `sample.toml` and the exports beside it.
 
 use sekisho::finding::{
-    Confidence, CoverageCount, Detection, DeviceReport, FileError, FileReport, Finding, Label, Lang, Outcome, OutcomeKind, Place, Remedy, Report,
-    Severity, Suppression, Totals,
+    Confidence, CoverageCount, Detection, DeviceReport, FileError, FileReport, Finding, Label, Lang, Outcome, OutcomeKind, Place, Remedy,
+    Report, Severity, Suppression, Totals,
 };
 use sekisho::ir::record::Witness;
 use sekisho::source::{FileId, LineIndex, Masked, Span};
@@ -240,6 +240,7 @@ impl Builder {
             product: entry.product,
             model: entry.model,
             os_version: entry.os_version,
+            stories: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::frame::{Mark, frame};
 use super::paint::Hue;
 use super::{Page, plain};
-use crate::finding::{Confidence, Finding, Label, Place, Severity};
+use crate::finding::{Confidence, FileReport, Finding, Label, Place, Severity};
 use crate::report::view::{Found, device_name, same_span};
 use crate::source::Span;
 
@@ -109,15 +109,24 @@ impl Page<'_> {
         }
     }
 
-    /// `= line 40  the line's text  <- what it means`, on two lines where one is too short.
+    /// A line of a story.
+    pub(super) fn hop_line(&mut self, file: &FileReport, label: &Label) {
+        self.line_of(file, label, None);
+    }
+
     fn listed_label(&mut self, found: Found<'_>, label: &Label) {
-        let Some((path, place)) = self.view.placed(found.file, label) else {
+        self.line_of(found.file, label, found.finding.primary.span);
+    }
+
+    /// `= line 40  the line's text  <- what it means`, on two lines where one is too short. The line that stands in a frame is not repeated.
+    fn line_of(&mut self, file: &FileReport, label: &Label, framed: Option<Span>) {
+        let Some((path, place)) = self.view.placed(file, label) else {
             return self.labelled(2, "= ", &label.text);
         };
         let line = place.line.to_string();
-        let at = if path == found.file.path { self.view.fill("report.at.line", &[&line]) } else { format!("{}:{line}", plain::line(path)) };
+        let at = if path == file.path { self.view.fill("report.at.line", &[&line]) } else { format!("{}:{line}", plain::line(path)) };
         let room = self.width().saturating_sub(plain::width(&at) + 6);
-        let same = same_span(label.span, found.finding.primary.span);
+        let same = same_span(label.span, framed);
         let snippet = label.span.filter(|_| !same).map_or(String::new(), |span| self.snippet(span, place, room));
         let text = plain::line(&label.text);
         let lead = format!("  = {}", self.paint.bold(Hue::Cyan, &at));

@@ -16,6 +16,7 @@ impl Page<'_> {
     pub(super) fn rest(&mut self) {
         if !self.style.quiet {
             self.blank();
+            self.stories();
             self.undetermined();
             self.mended();
         }
@@ -27,6 +28,22 @@ impl Page<'_> {
             self.blank();
         }
         self.summary();
+    }
+
+    /// How a stranger gets inside, hop by hop with the lines.
+    fn stories(&mut self) {
+        let devices = self.view.report.files.iter().flat_map(|file| file.devices.iter().map(move |device| (file, device)));
+        for (file, device, story) in devices.flat_map(|(f, d)| d.stories.iter().map(move |s| (f, d, s))) {
+            let name = if self.several { format!("  {}", plain::line(&device_name(device))) } else { String::new() };
+            self.heading(&format!("{}{name}", plain::line(&story.title)));
+            for (number, hop) in story.hops.iter().enumerate() {
+                self.labelled(2, &format!("{}. ", number + 1), &hop.text);
+                for label in &hop.labels {
+                    self.hop_line(file, label);
+                }
+            }
+            self.blank();
+        }
     }
 
     fn undetermined(&mut self) {
