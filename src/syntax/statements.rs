@@ -15,6 +15,8 @@ use std::ops::Range;
 pub struct Parameters {
     /// First words of statements that hold others, behind an optional command.
     pub heads: Vec<String>,
+    /// The heads among them that hold other heads; inside of the rest, and so in rules, every brace is a word.
+    pub nesting: Vec<String>,
     /// Commands that may stand before a head.
     #[serde(default)]
     pub commands: Vec<String>,
@@ -68,12 +70,12 @@ impl<'t> Lexer<'t> {
                     return Token::Comment(self.slice(length).trim_end());
                 }
                 '"' => {
-                    self.at += 1;
-                    let body = self.rest();
-                    let length = body.find(|c| c == first || c == '\n').unwrap_or(body.len());
-                    let raw = &body[..length];
-                    self.at += length + usize::from(body[length..].starts_with(first));
-                    return Token::Word(Word { raw, cooked: None, quoted: true });
+                    let length = rest[1..].find(['"', '\n']).map_or(rest.len(), |n| n + 1);
+                    let closed = rest[length..].starts_with('"');
+                    let slice = self.slice(length + usize::from(closed));
+                    // A quote that is never closed is part of the word, which ends with its line.
+                    let raw = if closed { &slice[1..slice.len() - 1] } else { slice };
+                    return Token::Word(Word { raw, cooked: None, quoted: closed });
                 }
                 '{' | '}' | ',' => return Token::Word(Word { raw: self.slice(1), cooked: None, quoted: false }),
                 _ => {
@@ -103,6 +105,8 @@ pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &
     let mut lexer = Lexer { text, at: range.start, end: range.end.min(text.len()) };
     let mut open: Vec<NodeId> = Vec::new();
     let mut words: Vec<Word<'t>> = Vec::new();
+    // Whether heads are heads in the block at hand: a block that does not nest is always the innermost.
+    let mut nests = true;
     // Depth of braces that are words of the statement at hand.
     let mut inside = 0usize;
     loop {
@@ -119,7 +123,8 @@ pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &
                 flush(&mut tree, parent, &mut words);
             }
             Token::Word(word) if !word.quoted && word.raw == "{" => {
-                if inside == 0 && open.len() < DEEPEST && is_head(&words, parameters) {
+                if inside == 0 && open.len() < DEEPEST && nests && is_head(&words, &parameters.heads, parameters) {
+                    nests = is_head(&words, &parameters.nesting, parameters);
                     let id = tree.push(parent, words.drain(..));
                     open.push(id);
                 } else {
@@ -136,6 +141,7 @@ pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &
                 flush(&mut tree, parent, &mut words);
                 match open.pop() {
                     Some(id) => {
+                        nests = true;
                         tree.close(id, lexer.at);
                         // What else holds this one ends at least here.
                         if let Some(outer) = open.last() {
@@ -167,9 +173,9 @@ fn flush<'t>(tree: &mut Tree<'t>, parent: NodeId, words: &mut Vec<Word<'t>>) {
 }
 
 /// Whether a brace behind these words opens a block of statements.
-fn is_head(words: &[Word<'_>], parameters: &Parameters) -> bool {
+fn is_head(words: &[Word<'_>], heads: &[String], parameters: &Parameters) -> bool {
     let skip = usize::from(words.first().is_some_and(|w| parameters.commands.iter().any(|c| c == w.raw)));
-    parameters.heads.iter().any(|head| {
+    heads.iter().any(|head| {
         let mut at = skip;
         head.split(' ').all(|h| {
             at += 1;
@@ -186,7 +192,7 @@ mod tests {
 
     fn parameters() -> Parameters {
         let words = |t: &str| t.split(',').map(str::to_owned).collect::<Vec<_>>();
-        Parameters { heads: words("table,chain,set,ct helper"), commands: words("add,create") }
+        Parameters { heads: words("table,chain,set,counter,ct helper"), nesting: words("table"), commands: words("add,create") }
     }
 
     fn shape(text: &str) -> Vec<String> {
@@ -233,10 +239,68 @@ mod tests {
         assert_eq!(shape("table a {\n chain b {\n drop\n"), ["table a", ".chain b", "..drop", "unclosed_brace", "unclosed_brace"]);
     }
 
+    #[test]
+    fn a_rule_that_begins_like_a_head_is_none() {
+        let text = "table ip f {\n counter web {\n packets 0\n }\n chain c {\n counter ip daddr { 192.0.2.1 } drop\n }\n set s { }\n}\n";
+        let expected = ["table ip f", ".counter web", "..packets 0", ".chain c", "..counter ip daddr { 192.0.2.1 } drop", ".set s"];
+        assert_eq!(shape(text), expected);
+    }
+
+    #[test]
+    fn comments_are_kept_and_quotes_end_with_their_line() {
+        let text = "accept # why\nlog prefix \"open\ndrop";
+        assert_eq!(shape(text), ["accept", "log prefix \"open", "drop"]);
+        let tree = parse(FileId(0), text, 0..text.len(), &parameters());
+        assert_eq!(tree.comments.iter().map(|c| c.slice(text)).collect::<Vec<_>>(), ["# why"]);
+    }
+
+    #[test]
+    fn only_the_range_is_read_and_spans_are_of_the_whole_text() {
+        let text = "table a {\n}\nadd rule ip f c drop\ntable b {\n}\n";
+        let at = text.find("add").unwrap();
+        let tree = parse(FileId(0), text, at..text.find("table b").unwrap(), &parameters());
+        let spans: Vec<&str> = tree.root().children().map(|n| n.span().slice(text)).collect();
+        assert_eq!(spans, ["add rule ip f c drop"]);
+    }
+
+    /// Every statement's span lies in the range and in that of what holds it, and holds its own words.
+    fn check(node: Node<'_>, within: Range<usize>, text: &str) {
+        let span = node.full_span();
+        let (start, end) = (span.start as usize, span.end as usize);
+        assert!(within.start <= start && start <= end && end <= within.end, "{span:?} in {within:?}");
+        assert!(text.is_char_boundary(start) && text.is_char_boundary(end));
+        for at in 0..node.len() {
+            let word = node.word_span(at);
+            assert!(start <= word.start as usize && word.end as usize <= end);
+            assert!(word.slice(text).contains(node.word_or_empty(at)));
+        }
+        node.children().for_each(|c| check(c, start..end, text));
+    }
+
     proptest! {
         #[test]
-        fn any_text_gives_a_tree(text in "[a-z{}#;,\"' \\\\\n=!&あ]{0,60}") {
+        fn any_text_gives_a_tree_with_spans_in_range(text in "[a-z{}#;,\"' \\\\\n=!&あ]{0,60}", cut in 0usize..8) {
             let _ = shape(&text);
+            let start = (0..=cut.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let tree = parse(FileId(0), &text, start..text.len(), &parameters());
+            tree.root().children().for_each(|n| check(n, start..text.len(), &text));
+            for span in tree.comments.iter().chain(tree.problems.iter().map(|p| &p.span)) {
+                prop_assert!(start <= span.start as usize && span.end as usize <= text.len());
+            }
+        }
+
+        #[test]
+        fn heads_in_any_order_give_a_tree(words in prop::collection::vec(prop::sample::select(vec!["table", "chain", "set", "counter", "{", "}", "x", "\n", ";", ","]), 0..40)) {
+            let text = words.join(" ");
+            let tree = parse(FileId(0), &text, 0..text.len(), &parameters());
+            tree.root().children().for_each(|n| check(n, 0..text.len(), &text));
+        }
+
+        #[test]
+        fn any_bytes_give_a_tree(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let tree = parse(FileId(0), &text, 0..text.len(), &parameters());
+            tree.root().children().for_each(|n| check(n, 0..text.len(), &text));
         }
     }
 }

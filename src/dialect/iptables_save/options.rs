@@ -277,6 +277,9 @@ impl<'a> Reader<'a> {
             "--icmp-type" | "--icmpv6-type" => {
                 let (word, at) = self.argument(&mut negated);
                 if matches!(word, "any" | "255" | "255/255") && !self.v6 {
+                    if negated {
+                        self.and(Condition::never());
+                    }
                     return true;
                 }
                 match icmp_type(word, self.v6) {
@@ -306,12 +309,12 @@ impl<'a> Reader<'a> {
             "--ctstatus" => {
                 let (word, at) = self.argument(&mut negated);
                 match word {
-                    "DNAT" => self.and(Condition { translated: Some(!negated), ..Condition::default() }),
+                    // Where connections are not told apart yet, none has a status.
+                    "DNAT" => self.and(Condition { translated: Some(!negated), untracked: Some(false), ..Condition::default() }),
                     // A first packet has none of these yet.
                     "ASSURED" | "SEEN_REPLY" | "EXPECTED" | "CONFIRMED" => {
-                        self.and(if negated { Condition::default() } else { Condition { established: Some(at), ..Condition::default() } });
+                        self.and(Condition { established: (!negated).then_some(at), untracked: Some(false), ..Condition::default() });
                     }
-                    "NONE" => self.unmodelled(at, word),
                     _ => self.unmodelled(at, word),
                 }
             }

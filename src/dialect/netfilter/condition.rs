@@ -128,6 +128,11 @@ impl Services {
         Services { protocols: Some(vec![(u16::from(number), u16::from(number))]), ..Services::default() }
     }
 
+    /// The protocols that have no ports.
+    pub fn portless() -> Vec<(u16, u16)> {
+        outside(&WITH_PORTS.map(|p| (p, p)), 255)
+    }
+
     /// What fits both.
     pub fn and(&self, other: &Services) -> Services {
         Services {
@@ -231,6 +236,8 @@ pub struct Condition {
     pub translated: Option<bool>,
     /// Tests of the mark.
     pub marks: Vec<MarkTest>,
+    /// Whether it holds before connections are told apart, where it asks about connections.
+    pub untracked: Option<bool>,
     /// Holds for packets of known connections only.
     pub established: Option<Span>,
     /// Holds for packets that came out of IPsec only.
@@ -262,6 +269,10 @@ impl Condition {
             dst: both(&self.dst, &other.dst),
             local: either(&self.local, &other.local),
             translated: either(&self.translated, &other.translated),
+            untracked: match (self.untracked, other.untracked) {
+                (Some(a), Some(b)) => Some(a && b),
+                (a, b) => a.or(b),
+            },
             marks: self.marks.iter().chain(&other.marks).cloned().collect(),
             established: self.established.or(other.established),
             decrypted: self.decrypted.or(other.decrypted),
@@ -308,9 +319,13 @@ impl Condition {
     }
 }
 
-/// Every pair of two disjunctions at once.
+/// Every pair of two disjunctions at once, without those that cannot hold; one of them stays where none can.
 pub fn product(a: &[Condition], b: &[Condition]) -> Vec<Condition> {
-    a.iter().flat_map(|x| b.iter().map(move |y| x.and(y))).collect()
+    let (never, mut all): (Vec<_>, Vec<_>) = a.iter().flat_map(|x| b.iter().map(move |y| x.and(y))).partition(|c| c.never);
+    if all.is_empty() {
+        all.extend(never.into_iter().next());
+    }
+    all
 }
 
 /// The addresses that all expressions hold.

@@ -19,6 +19,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Priority of destination translation.
 const DEST_NAT: i32 = -100;
 
+/// Priority at which connections are told apart.
+const CONNTRACK: i32 = -200;
+
 /// Filters made so far, by chain and place.
 struct Made {
     by_place: HashMap<(usize, Place), FilterIx>,
@@ -28,6 +31,8 @@ struct Made {
 /// A place in the order of decisions, as a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
+    /// On arrival, before connections are told apart.
+    Raw,
     Arrival,
     Inbound,
     Local,
@@ -38,7 +43,7 @@ enum Place {
 impl Place {
     fn hook(self) -> At {
         match self {
-            Place::Arrival => At::Arrival,
+            Place::Raw | Place::Arrival => At::Arrival,
             Place::Inbound => At::Inbound,
             Place::Local => At::Local,
             Place::Forward => At::Forward,
@@ -59,7 +64,8 @@ impl Made {
 
 fn place_of(base: &Base) -> Option<Place> {
     match base.hook {
-        Hook::Ingress => Some(Place::Arrival),
+        Hook::Ingress => Some(Place::Raw),
+        Hook::Prerouting if base.priority < CONNTRACK => Some(Place::Raw),
         Hook::Prerouting if base.priority < DEST_NAT => Some(Place::Arrival),
         Hook::Prerouting => Some(Place::Inbound),
         Hook::Input => Some(Place::Local),
@@ -166,10 +172,14 @@ fn nowhere() -> NatMatch {
 
 fn rule(l: &Lowering<'_>, place: Place, row: &Row, condition: &Condition, verdict: Fact<Verdict>) -> Rule {
     let mut guards: Vec<Guard> = condition.unmodelled.iter().map(|(span, what)| Guard::Unmodelled(*span, what.clone())).collect();
-    guards.extend(condition.established.map(Guard::Established));
     guards.extend(condition.decrypted.map(Guard::Decrypted));
-    guards.extend(condition.opening.map(Guard::First));
     let mut never = condition.never;
+    if place == Place::Raw {
+        never |= condition.untracked == Some(false);
+    } else {
+        guards.extend(condition.established.map(Guard::Established));
+        guards.extend(condition.opening.map(Guard::First));
+    }
     // What holds for the first packets lets a stranger in and never keeps one out for long.
     match (condition.rate, &row.target) {
         (Some(Rate::Over), _) => never = true,
@@ -257,9 +267,10 @@ enum Via {
 }
 
 fn translated(l: &Lowering<'_>, place: Place, condition: &Condition, guards: &mut Vec<Guard>, never: &mut bool) -> Via {
-    let early = place == Place::Arrival;
+    let early = matches!(place, Place::Raw | Place::Arrival);
     let mut via = match condition.translated {
         None => Via::Anything,
+        Some(_) if place == Place::Raw && condition.untracked.is_some() => Via::Anything,
         Some(true) if early => {
             *never = true;
             Via::Anything

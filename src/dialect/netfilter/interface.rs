@@ -1,7 +1,8 @@
 //! Interfaces that the rules name, and the signs of their sides that the rules give: an export of a packet filter has no other.
 //!
 //! Names that the rules give become interfaces; a beginning of names becomes one for all of them, and one more stands for every interface
-//! that no rule names, where none of the named ones faces outside. The loopback is none of them: no stranger's packet enters it.
+//! that no rule names: the outside where none of the named ones faces outside, else the inside. It is what a negated name means. The
+//! loopback is none of them: no stranger's packet enters it.
 
 use super::condition::{Condition, NamePattern, Names, all_of};
 use super::{Hook, Kind, Lowering, Row, Ruleset, Target};
@@ -25,7 +26,7 @@ const LOOPBACK: &str = "lo";
 pub struct Interfaces {
     patterns: Vec<NamePattern>,
     by_text: HashMap<(String, bool), usize>,
-    /// Index of the one that stands for all others, if there is one.
+    /// Index of the one that stands for all others, once there is one.
     others: Option<usize>,
 }
 
@@ -151,29 +152,21 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
         names(grammar, pattern, &mut found);
         interfaces.push(interface(l.rules, pattern, kind_of(grammar, &pattern.text, &found), found.signs));
     }
-    let outside = |i: &Interface| judged_outside(i);
-    if !interfaces.iter().any(outside) {
-        // The outside is what no rule names, unless a name that is usual for the first port says more.
-        let usual = l.interfaces.patterns.iter().position(|p| begins(&p.text, grammar.names("first_ports")));
-        let usual = usual.filter(|ix| interfaces[*ix].signs.is_empty() && interfaces[*ix].kind == InterfaceKind::Physical);
-        match usual.and_then(|ix| interfaces.get_mut(ix)) {
-            Some(interface) => {
-                let span = interface.span;
-                interface.signs.push(sign("sign.first_port", SignStrength::Weak, SidePointer::Untrusted, span));
-            }
-            None => {
-                let pattern = NamePattern { text: OTHERS.to_owned(), prefix: false, span: l.rules.head };
-                let signs = vec![TrustSign {
-                    code: "sign.no_interface_named",
-                    strength: SignStrength::Medium,
-                    points_to: SidePointer::Untrusted,
-                    origin: Origin::Written(l.rules.head),
-                }];
-                l.interfaces.others = Some(interfaces.len());
-                interfaces.push(interface(l.rules, &pattern, InterfaceKind::Host, signs));
-            }
-        }
+    // The outside is what no rule names, unless a rule, or a name that is usual for the first port, says more.
+    if !interfaces.iter().any(judged_outside)
+        && let Some(ix) = l.interfaces.patterns.iter().position(|p| begins(&p.text, grammar.names("first_ports")))
+        && let Some(usual) = interfaces.get_mut(ix).filter(|i| i.signs.is_empty() && i.kind == InterfaceKind::Physical)
+    {
+        usual.signs.push(sign("sign.first_port", SignStrength::Weak, SidePointer::Untrusted, usual.span));
     }
+    let (code, points_to) = if interfaces.iter().any(judged_outside) {
+        ("sign.outside_named", SidePointer::Trusted)
+    } else {
+        ("sign.no_interface_named", SidePointer::Untrusted)
+    };
+    let pattern = NamePattern { text: OTHERS.to_owned(), prefix: false, span: l.rules.head };
+    l.interfaces.others = Some(interfaces.len());
+    interfaces.push(interface(l.rules, &pattern, InterfaceKind::Host, vec![sign(code, SignStrength::Medium, points_to, l.rules.head)]));
     l.device.interfaces = interfaces;
 }
 

@@ -193,7 +193,8 @@ impl Ruleset {
             .filter_map(|(ix, c)| Some((ix, c.base.as_ref()?)))
             .filter(|(_, b)| b.hook == hook && kind(b.kind))
             .collect();
-        list.sort_by_key(|(ix, b)| (b.priority, *ix));
+        // Of chains with the same priority, the kernel asks the one attached last first (`nf_hook_entries_grow`).
+        list.sort_by_key(|(ix, b)| (b.priority, std::cmp::Reverse(*ix)));
         list
     }
 

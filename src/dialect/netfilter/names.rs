@@ -324,6 +324,8 @@ pub fn states(words: &[&str], negated: bool, span: Span) -> Vec<Condition> {
     let lower: Vec<String> = words.iter().map(|w| w.to_ascii_lowercase()).collect();
     let has = |w: &str| lower.iter().any(|l| l == w);
     let mut all = Vec::new();
+    // Where connections are not told apart yet, every packet is invalid.
+    let untracked = Some(has("invalid") != negated);
     // Of the states proper a first packet has one: new.
     if has("new") != negated {
         let whole = has("established") != negated;
@@ -340,6 +342,10 @@ pub fn states(words: &[&str], negated: bool, span: Span) -> Vec<Condition> {
     } else {
         all.push(Condition { established: Some(span), ..Condition::default() });
     }
+    if let Some(first) = all.first_mut() {
+        first.untracked = untracked;
+    }
+    all.iter_mut().skip(1).for_each(|c| c.untracked = Some(false));
     all
 }
 

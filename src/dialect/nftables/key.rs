@@ -195,11 +195,12 @@ impl Key {
             Key::Port { source, .. } => match words.iter().map(|w| ports(w, '-')).collect::<Option<Vec<_>>>() {
                 Some(list) => {
                     let ranges = Some(invert(list, u16::MAX));
-                    services(if source {
+                    let ported = services(if source {
                         Services { src_ports: ranges, ..Services::default() }
                     } else {
                         Services { dst_ports: ranges, ..Services::default() }
-                    })
+                    });
+                    self.with_portless(ported, span)
                 }
                 None => unmodelled(),
             },
@@ -235,9 +236,10 @@ impl Key {
             },
             Key::State => states(&words, negated, span),
             Key::Status => match words[..] {
-                ["dnat"] => vec![Condition { translated: Some(!negated), ..Condition::default() }],
+                // Where connections are not told apart yet, the comparison fails either way.
+                ["dnat"] => vec![Condition { translated: Some(!negated), untracked: Some(false), ..Condition::default() }],
                 _ if words.iter().all(|w| matches!(*w, "assured" | "seen-reply" | "expected" | "confirmed")) => {
-                    vec![if negated { Condition::default() } else { Condition { established: Some(span), ..Condition::default() } }]
+                    vec![Condition { established: (!negated).then_some(span), untracked: Some(false), ..Condition::default() }]
                 }
                 _ => unmodelled(),
             },
@@ -266,6 +268,15 @@ impl Key {
             }
             Key::IcmpCode { .. } | Key::FragmentOffset | Key::Other { .. } => unmodelled(),
         }
+    }
+
+    /// `th dport` without a protocol looks at the same bytes of any header: what they hold where there are no ports, nobody can say.
+    pub(super) fn with_portless(self, mut conditions: Vec<Condition>, at: Span) -> Vec<Condition> {
+        if let Key::Port { protocol: None, .. } = self {
+            let services = Services { protocols: Some(Services::portless()), ..Services::default() };
+            conditions.push(Condition { services, ..Condition::unmodelled(at, "th") });
+        }
+        conditions
     }
 
     /// A bitwise test: the bits under a mask are (or, negated, are not) a value.

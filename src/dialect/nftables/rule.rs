@@ -4,7 +4,7 @@
 
 use super::key::{Key, key};
 use super::value::{Element, Sets, Token, closing, elements};
-use crate::dialect::netfilter::condition::{Condition, Rate, product};
+use crate::dialect::netfilter::condition::{Condition, Rate, Services, product};
 use crate::dialect::netfilter::names::{address, first_port, number, rate, target};
 use crate::dialect::netfilter::{Row, Target, Translation};
 use crate::ir::fact::Fact;
@@ -297,11 +297,13 @@ impl<'r, 'a> Reader<'r, 'a> {
             _ => Some((n, u16::MAX)),
         };
         let Some((from, to)) = range else { return vec![Condition::never()] };
+        let ports = Some(vec![(from, to)]);
         let services = match key {
-            Key::Port { source: true, .. } => crate::dialect::netfilter::condition::Services { src_ports: Some(vec![(from, to)]), ..Default::default() },
-            _ => crate::dialect::netfilter::condition::Services { dst_ports: Some(vec![(from, to)]), ..Default::default() },
+            Key::Port { source: true, .. } => Services { src_ports: ports, ..Services::default() },
+            _ => Services { dst_ports: ports, ..Services::default() },
         };
-        vec![key.implied().and(&Condition { services, ..Condition::default() })]
+        let ported = vec![Condition { services, ..Condition::default() }];
+        key.with_portless(ported, at).iter().map(|c| key.implied().and(c)).collect()
     }
 
     /// Bits in parentheses or alone, up to what is no bit.
