@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const V4: &[&str] = &[
     "10.0.0.0/8", "192.168.1.0/24", "203.0.113.0/24", "198.51.100.0/25", "10.20.30.40", "192.168.1.50", "8.8.0.0/16", "172.16.5.5", "203.0.113.77/32",
-    "203.0.113.1", "192.168.1.1", "10.0.0.0/9",
+    "203.0.113.1", "192.168.1.1", "10.0.0.0/9", "10.0.0.40/255.0.0.255", "192.168.1.50,10.20.30.40", "192.168.1.0/255.255.255.192",
 ];
 const V6: &[&str] = &["2001:db8:9::/48", "2001:db8:2::/64", "fd00::/16", "2001:db8:2::50", "2001:db8:1::1", "2001:db8::/32"];
 const RANGES: &[&str] = &["192.168.1.10-192.168.1.60", "10.20.0.0-10.20.40.0", "203.0.113.70-203.0.113.80"];
@@ -81,6 +81,9 @@ fn table(dice: &mut Dice, out: &mut String, v6: bool, name: &str, built_in: &[&s
 fn row(dice: &mut Dice, out: &mut String, v6: bool, chain: &str, callee: Option<String>, side: bool) {
     let mut text = format!("-A {chain}");
     iptables_match(dice, &mut text, v6, chain);
+    if dice.once_in(9) {
+        let _ = writeln!(out, "{text} -j {}", dice.one(&["LOG --log-prefix \"seen DROP \"", "NFLOG --nflog-group 3", "LOG --log-level 4 --log-tcp-options"]));
+    }
     let target = match (dice.below(8), callee) {
         (0..=2, Some(callee)) => format!(" {} {callee}", if dice.once_in(3) { "-g" } else { "-j" }),
         (3, _) => " -j RETURN".to_owned(),
@@ -89,8 +92,15 @@ fn row(dice: &mut Dice, out: &mut String, v6: bool, chain: &str, callee: Option<
         (6, _) => String::new(),
         _ => " -j ACCEPT".to_owned(),
     };
+    // A rate that refuses the first packets only is taken to refuse none: that is a judgement, not a fact to be compared.
+    if !target.contains("ACCEPT") {
+        text = text.replace(LIMIT, "");
+    }
     let _ = writeln!(out, "{text}{target}");
 }
+
+const LIMIT: &str = " -m limit --limit 10000/sec --limit-burst 10000";
+const NFT_LIMIT: &str = "limit rate 100000/second burst 10000 packets";
 
 fn not(dice: &mut Dice) -> &'static str {
     if dice.once_in(4) { "! " } else { "" }
@@ -98,11 +108,13 @@ fn not(dice: &mut Dice) -> &'static str {
 
 fn iptables_match(dice: &mut Dice, text: &mut String, v6: bool, chain: &str) {
     let nets = if v6 { V6 } else { V4 };
-    if dice.once_in(3) {
-        let _ = write!(text, " {}-s {}", not(dice), dice.one(nets));
-    }
-    if dice.once_in(3) {
-        let _ = write!(text, " {}-d {}", not(dice), dice.one(nets));
+    for option in ["-s", "-d"] {
+        if dice.once_in(3) {
+            // A list of addresses goes with no negation on either side.
+            let net = dice.one(if text.contains('!') && !v6 { &V4[..12] } else { nets });
+            let not = if net.contains(',') || text.contains(',') { "" } else { not(dice) };
+            let _ = write!(text, " {not}{option} {net}");
+        }
     }
     let names = ["wan0", "lan0", "dmz0", "lan+", "d+"];
     if dice.once_in(4) && chain != "POSTROUTING" {
@@ -125,7 +137,7 @@ fn iptables_match(dice: &mut Dice, text: &mut String, v6: bool, chain: &str) {
         }
         4 if v6 => text.push_str(" -p ipv6-icmp -m icmp6 --icmpv6-type 128"),
         4 => {
-            let _ = write!(text, " -p icmp -m icmp {}--icmp-type {}", not(dice), dice.one(&["8", "13", "any", "echo-request"]));
+            let _ = write!(text, " -p icmp -m icmp {}--icmp-type {}", not(dice), dice.one(&["8", "13", "any", "echo-request", "8/0", "13/1", "timestamp-request"]));
         }
         5 => {
             let _ = write!(text, " {}-p {}", not(dice), dice.one(&["tcp", "udp", "gre", "esp"]));
@@ -143,7 +155,15 @@ fn iptables_match(dice: &mut Dice, text: &mut String, v6: bool, chain: &str) {
         let _ = write!(text, " -m iprange {}--{} {}", not(dice), dice.one(&["src-range", "dst-range"]), dice.one(RANGES));
     }
     if dice.once_in(12) && !chain.contains("raw") && !v6 {
-        let _ = write!(text, " -m addrtype {}--dst-type LOCAL", not(dice));
+        let _ = write!(text, " -m addrtype {}--dst-type {}", not(dice), dice.one(&["LOCAL", "LOCAL", "MULTICAST", "BROADCAST"]));
+    }
+    if dice.once_in(10) {
+        let rare = ["-m pkttype --pkt-type unicast", "-m pkttype --pkt-type broadcast", &LIMIT[1..], "-m state --state NEW", "-m state ! --state RELATED,ESTABLISHED"];
+        let rare = &rare[..if chain.starts_with("raw") || chain.starts_with("PREROUTING") { 2 } else { 5 }];
+        let _ = write!(text, " {}", dice.one(rare));
+    }
+    if dice.once_in(14) && !chain.starts_with("raw") && !chain.starts_with("PREROUTING") {
+        let _ = write!(text, " -m conntrack {}--ctstatus {}", not(dice), dice.one(&["ASSURED", "SEEN_REPLY", "EXPECTED"]));
     }
     if dice.once_in(10) {
         text.push_str(" -m comment --comment \"a \\\"quoted\\\" note -j DROP\"");
@@ -162,7 +182,7 @@ fn iptables_nat(dice: &mut Dice, out: &mut String, v6: bool) {
             if dice.once_in(2) {
                 let _ = write!(text, " -d {}", dice.one(own));
             } else if !v6 && dice.once_in(3) {
-                text.push_str(" -m addrtype --dst-type LOCAL");
+                let _ = write!(text, " -m addrtype {}--dst-type LOCAL", not(dice));
             }
             if dice.once_in(3) {
                 let _ = write!(text, " {}-i {}", not(dice), dice.one(IFACES));
@@ -173,7 +193,7 @@ fn iptables_nat(dice: &mut Dice, out: &mut String, v6: bool) {
                     continue;
                 }
                 2 if chain != "PREROUTING" => {
-                    let _ = writeln!(out, "-A {chain} {}-s {} -j RETURN", not(dice), dice.one(if v6 { V6 } else { V4 }));
+                    let _ = writeln!(out, "-A {chain} {}-s {} -j RETURN", not(dice), dice.one(if v6 { V6 } else { &V4[..12] }));
                     continue;
                 }
                 3 => {
@@ -194,14 +214,20 @@ fn iptables_nat(dice: &mut Dice, out: &mut String, v6: bool) {
     out.push_str("COMMIT\n");
 }
 
-const FREE_MAPS: [&str; 4] = [
+const FREE_MAPS: [&str; 7] = [
+    // The family is asked for in tables of both only.
+    "meta nfproto . meta l4proto vmap { ipv4 . tcp : accept, ipv6 . udp : drop }",
+    "iifname . tcp dport vmap { \"wan0\" . 22 : drop, \"lan0\" . 80 : jump CC, \"wan0\" . 80 : accept }",
+    "th dport vmap { 22 : drop, 80 : accept, 443 : goto CC }",
     "tcp dport vmap @byport",
     "meta l4proto vmap { tcp : accept, udp : drop, gre : return }",
     "udp dport vmap { 53 : accept, 80-90 : continue, 1024-2000 : drop }",
     "iifname vmap { \"wan0\" : jump CC, \"lan0\" : accept }",
 ];
 /// Maps for rules that already speak of a protocol.
-const MAPS: [&str; 2] = ["iifname vmap { \"wan0\" : jump CC, \"lan0\" : accept }", "iifname vmap { \"dmz0\" : drop, \"lan*\" : goto CC }"];
+const MAPS: [&str; 4] = [
+    "ct state vmap { established : accept, related : accept, invalid : drop }",
+    "ct state vmap { new : jump CC, established : accept }","iifname vmap { \"wan0\" : jump CC, \"lan0\" : accept }", "iifname vmap { \"dmz0\" : drop, \"lan*\" : goto CC }"];
 
 fn nft(dice: &mut Dice) -> String {
     let mut out = String::from("flush ruleset\n");
@@ -262,7 +288,7 @@ fn nft_rule(dice: &mut Dice, family: &str, hook: &str, callee: Option<usize>) ->
     let mut parts: Vec<String> = Vec::new();
     let op = |dice: &mut Dice| if dice.once_in(4) { "!= " } else { "" };
     for _ in 0..dice.below(3) {
-        let text = match dice.below(16) {
+        let text = match dice.below(19) {
             0 | 1 if v4 => format!("ip {} {}{}", dice.one(&["saddr", "daddr"]), op(dice), dice.one(&["10.0.0.0/8", "192.168.1.0/24", "@hosts", "$inside", "{ 203.0.113.1, 192.168.1.1 }", "203.0.113.70-203.0.113.80"])),
             0..=2 if v6 => format!("ip6 {} {}{}", dice.one(&["saddr", "daddr"]), op(dice), dice.one(&["2001:db8:9::/48", "{ 2001:db8:1::1, fd00::/16 }", "2001:db8:2::50"])),
             3 | 4 => format!("{} {} {}{}", dice.one(&["tcp", "udp", "th"]), dice.one(&["dport", "dport", "sport"]), op(dice), dice.one(&["22", "{ 22, 80-90, 443 }", "1024-65535", "$web", "https"])),
@@ -277,11 +303,16 @@ fn nft_rule(dice: &mut Dice, family: &str, hook: &str, callee: Option<usize>) ->
             11 => "ip6 nexthdr tcp".to_owned(),
             12 if hook == "input" || hook == "forward" => "ct status dnat".to_owned(),
             13 if matches!(hook, "input" | "prerouting") && v4 => format!("fib daddr type {}local", op(dice)),
+            15 => dice.one(&[NFT_LIMIT, "log prefix \"accept drop\" level warn", "log group 2", "meta pkttype host", "meta pkttype != broadcast", "iif != lo", "iifname != { \"lo\", \"wan0\" }"]).to_owned(),
+            16 if v4 => dice.one(&["ip saddr & 255.0.0.255 == 10.0.0.40", "ip saddr . ip daddr { 203.0.113.77 . 192.168.1.1, 8.8.4.4 . 203.0.113.1 }", "ip daddr != { 192.168.1.0/24, 10.0.0.0/9 }", "icmp code 0", "ip saddr . meta l4proto { 203.0.113.77 . tcp, 10.20.30.40 . udp }"]).to_owned(),
+            16 => "ip6 daddr & ffff:ffff:: == 2001:db8::".to_owned(),
+            17 => dice.one(&["iifname . tcp dport { \"wan0\" . 22, \"lan0\" . 80 }", "meta l4proto . th dport { tcp . 22, udp . 53 }", "meta l4proto { tcp, udp } th dport { 22, 53, 443 }", "meta l4proto != { tcp, udp }", "tcp dport { 22, 80 } tcp sport 1024-65535"]).to_owned(),
             14 => dice.one(&["tcp dport @none", "tcp dport != @none", "tcp dport >= 1024", "udp sport < 1024"]).to_owned(),
             _ => dice.one(&["counter", "counter comment \"drop this\"", "meta nfproto ipv6", "meta nfproto { ipv4, ipv6 }"]).to_owned(),
         };
         // Two headers of one layer contradict each other, and the tool refuses that.
         let layer = |t: &str| {
+            let t = t.replace("log prefix \"accept drop\" level warn", "");
             let transport = ["tcp", "udp", "th ", "icmp", "l4proto", "nexthdr", "protocol"].iter().any(|w| t.contains(w));
             let network = t.contains("ip saddr") || t.contains("ip daddr") || t.contains("ip6 ") || t.contains("ip protocol") || t.contains("nfproto") || t.contains("icmp");
             (transport, network)
@@ -298,13 +329,23 @@ fn nft_rule(dice: &mut Dice, family: &str, hook: &str, callee: Option<usize>) ->
         (0 | 1, Some(c)) => format!("jump c{c}"),
         (2, Some(c)) => format!("goto c{c}"),
         (3, _) => "return".to_owned(),
+        (4, _) if matches!(hook, "input" | "forward") => {
+            dice.one(if family == "inet" { &["reject", "reject with icmpx type admin-prohibited"] } else { &["reject"] }).to_owned()
+        }
         (4 | 5, _) => "drop".to_owned(),
         (6, Some(c)) => dice
-            .one(if free { &FREE_MAPS } else { &MAPS })
+            .one(match (free, family) {
+                (true, "inet") => &FREE_MAPS,
+                (true, _) => &FREE_MAPS[1..],
+                _ => &MAPS,
+            })
             .replace("CC", &format!("c{c}")),
         (7, _) => String::new(),
         _ => "accept".to_owned(),
     };
+    if verdict != "accept" {
+        parts.retain(|p| p != NFT_LIMIT);
+    }
     // A comment ends a rule.
     parts.sort_by_key(|p| p.contains("comment"));
     match (has_comment, verdict.is_empty()) {

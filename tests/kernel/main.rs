@@ -107,7 +107,7 @@ fn judge(set: &RuleSet, serial: usize, tally: &mut Tally) {
     let engines: Vec<Engine<'_>> = contexts.iter().map(Engine::new).collect();
     let places: Vec<InterfaceIx> = names.iter().map(|n| index_of(&devices[0][0], n)).collect();
     let fate = |packet: &Packet| engines[packet.iface as usize].fate(packet, places[packet.iface as usize], |ip| way(ip).map(|ix| places[ix]));
-    let packets = draw(set, serial, fate);
+    let packets = draw(set, fate);
     let seen = network.send(&packets.iter().map(|(p, _)| *p).collect::<Vec<_>>()).expect("packets");
     tally.sets += 1;
     let mut wrong = false;
@@ -141,10 +141,11 @@ fn judge(set: &RuleSet, serial: usize, tally: &mut Tally) {
 }
 
 /// Packets for a rule set, each the first of a connection of its own, and what sekisho says of each.
-fn draw(set: &RuleSet, serial: usize, fate: impl Fn(&Packet) -> Fate) -> Vec<(Packet, Fate)> {
+fn draw(set: &RuleSet, fate: impl Fn(&Packet) -> Fate) -> Vec<(Packet, Fate)> {
     let own = own_addresses();
     let pool = Pool::of(&set.text, &own);
-    let mut dice = Dice::new(serial as u64 + 77);
+    // The packets of a rule set do not depend on which others are judged in the same run.
+    let mut dice = Dice::new(set.name.bytes().fold(77, |n, b| (n ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)));
     let v6 = set.tool[0].starts_with("ip6");
     let both = set.dialect == "nftables";
     // sekisho takes it that who wants an answer sends from where the answer goes; rules may ask for that.

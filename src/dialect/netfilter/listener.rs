@@ -25,7 +25,7 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
             let mut words = entry.split(' ');
             let Some(service) = words.next().and_then(|w| schema::SERVICES.iter().find(|s| **s == w)) else { continue };
             let wanted: Vec<SvcTerm> = words.filter_map(term).collect();
-            items.extend(listener(l, plane, service, &wanted, &permits));
+            items.extend(listener(plane, service, &wanted, &permits));
         }
     }
     l.device.listeners = List::partial(items, Why::at(WhyCode::NotExported, "sockets", vec![l.rules.head]));
@@ -66,7 +66,7 @@ fn permits(l: &Lowering<'_>) -> Vec<(Span, SvcTerm)> {
     out
 }
 
-fn listener(l: &Lowering<'_>, plane: Plane, service: &'static str, wanted: &[SvcTerm], permits: &[(Span, SvcTerm)]) -> Option<Listener> {
+fn listener(plane: Plane, service: &'static str, wanted: &[SvcTerm], permits: &[(Span, SvcTerm)]) -> Option<Listener> {
     let names = |want: &SvcTerm, permit: &SvcTerm| {
         permit.protocol == want.protocol
             && permit.icmp.is_none()
@@ -103,7 +103,6 @@ fn listener(l: &Lowering<'_>, plane: Plane, service: &'static str, wanted: &[Svc
     };
     let unknown = |what: &str| Fact::unknown(Why::at(WhyCode::NotExported, what, vec![first]));
     let ssh = (service == "ssh").then(|| Ssh { v1: unknown("ssh"), weak_only: unknown("ssh"), weak_offered: unknown("ssh") });
-    let _ = l;
     Some(Listener {
         plane,
         service,

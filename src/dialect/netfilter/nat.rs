@@ -43,11 +43,10 @@ pub fn holds(e: &AddrExpr, ip: IpAddr) -> Option<bool> {
 /// Fills the translations.
 pub fn fill(l: &mut Lowering<'_>) {
     let rules = l.rules;
-    for (ix, base) in rules.bases(Hook::Prerouting, |k| k == Kind::Nat) {
+    for (ix, _) in rules.bases(Hook::Prerouting, |k| k == Kind::Nat) {
         let family = rules.tables[rules.chains[ix].table].family.unwrap_or(Family::Both);
         let mut walk = Walk { l: &mut *l, family, off: Vec::new(), path: Vec::new() };
         walk.chain(ix, &Condition::default());
-        let _ = base;
     }
     source_translation(l);
 }
@@ -124,8 +123,12 @@ impl Walk<'_, '_> {
                 Overlap::Some => unsure.push(Why::at(WhyCode::Unmodelled, row.label.clone(), vec![row.span])),
             }
         }
-        if condition.local == Some(true) && dst.is_empty() {
-            dst.push(AddrExpr::SelfAddrs);
+        // One address that is asked for together with being the box's own is one of them, shown elsewhere or not.
+        let single = |e: &AddrExpr| matches!(e, AddrExpr::Range(a, b) if a == b);
+        match condition.local {
+            Some(true) if !dst.iter().any(single) => dst.push(AddrExpr::SelfAddrs),
+            Some(false) => dst.push(AddrExpr::Not(Box::new(AddrExpr::SelfAddrs))),
+            _ => {}
         }
         let at = row.span;
         let mut live = Live::own(Fact::written(true, at));
