@@ -137,16 +137,20 @@ fn lets_through(cx: &Context<'_>, engine: &Engine<'_>, filter: usize, n: usize, 
             for v6 in [false, true].into_iter().filter(|v6| family.includes(*v6)) {
                 let sources = engine.outside(ix, v6);
                 let universe = packet::Product { src: sources.clone(), ..packet::Product::any() };
-                let Some(bounds) = engine.probe(root, ix, Some((filter, n)), &packet::PacketSet::from(universe)) else { continue };
                 let is_wide = |set: &packet::PacketSet| {
                     let all = if v6 { packet::AddrSet::any_v6() } else { packet::AddrSet::any_v4() };
                     Class::of(&set.sources(), &sources) == Class::Any
                         && Class::of(&set.destinations(), &all) == Class::Any
                         && is_every_port(&set.services())
                 };
-                let wide = super::between(is_wide(&bounds.lo), is_wide(&bounds.hi), || {
-                    Why::at(WhyCode::Unmodelled, rule.label.clone(), vec![rule.span])
-                });
+                let universe = packet::PacketSet::from(universe);
+                let exits = engine.exits(root, ix).into_iter().filter(|out| out.is_none_or(|out| row.egress.covers(out) != Some(false)));
+                let (mut lo, mut hi) = (false, false);
+                for bounds in exits.filter_map(|out| engine.probe(root, (ix, out), Some((filter, n)), &universe)) {
+                    lo |= is_wide(&bounds.lo);
+                    hi |= is_wide(&bounds.hi);
+                }
+                let wide = super::between(lo, hi, || Why::at(WhyCode::Unmodelled, rule.label.clone(), vec![rule.span]));
                 let wide = Fact { value: wide, origin: at.clone() };
                 let both = wide.and(&side.untrusted());
                 if answer.as_ref().is_none_or(|(w, from)| !w.and(from).value.is_true() && !both.value.is_false()) {

@@ -428,7 +428,7 @@ fn residual(cx: &Context<'_>, engine: &Engine<'_>, stages: &[Stage], ingress: In
                     let written = engine
                         .compiled(filter_ix)
                         .iter()
-                        .any(|r| r.guard == Some(true) && decides(r) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true));
+                        .any(|r| r.guard == Some(true) && decides(r) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true) && r.egress == crate::ir::filter::IfMatch::Any);
                     let by_end = if engine.is_chained(filter_ix) { left_to_end(engine, filter_ix, ingress, v6) } else { None };
                     and(match by_end {
                         _ if written => Fact::known(false, origin.clone()),
@@ -448,16 +448,21 @@ fn decides(row: &resolve::CompiledRow) -> bool {
     !matches!(row.verdict, Some(Verdict::Continue | Verdict::Jump(_) | Verdict::Goto(_) | Verdict::Return))
 }
 
-/// Whether nearly every port is left to the end of a filter that calls others. What no row decides is left in most cases.
+/// Whether nearly every port, on the way to some interface, is left to the end of a filter that calls others. What no row decides is left in most cases.
 fn left_to_end(engine: &Engine<'_>, filter: usize, ingress: InterfaceIx, v6: bool) -> Option<Val<bool>> {
     let outside = engine.outside(ingress, v6);
     let universe = PacketSet::from(Product { src: outside.clone(), ..Product::any() });
-    let bounds = engine.probe(filter, ingress, None, &universe)?;
     let open = |set: &PacketSet| {
         let many = |p: u8| set.services().intersection(&service::protocol(p)).count() > 60_000;
         Class::of(&set.sources(), &outside) >= Class::Broad && (many(service::TCP) || many(service::UDP))
     };
-    Some(super::between(open(&bounds.lo), open(&bounds.hi), || Why::new(WhyCode::Unmodelled, "filter")))
+    let (mut lo, mut hi) = (false, false);
+    for egress in engine.exits(filter, ingress) {
+        let bounds = engine.probe(filter, (ingress, egress), None, &universe)?;
+        lo |= open(&bounds.lo);
+        hi |= open(&bounds.hi);
+    }
+    Some(super::between(lo, hi, || Why::new(WhyCode::Unmodelled, "filter")))
 }
 
 /// Whether a row matches every packet of a family.

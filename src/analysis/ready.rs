@@ -4,7 +4,7 @@
 
 use super::exposure::Engine;
 use super::resolve::{self, Bound};
-use crate::ir::filter::{FilterIx, Verdict};
+use crate::ir::filter::{FilterIx, IfMatch, Verdict};
 use crate::ir::interface::{InterfaceIx, SidePointer};
 use crate::ir::nat::NatIx;
 use crate::packet::{self, Bounds, ChainId, End, PacketSet, Row, RowRef};
@@ -148,9 +148,31 @@ impl Engine<'_> {
         device.filters.get(filter).is_some_and(|f| f.attach.is_empty() || f.rules.iter().any(|r| calls(r.verdict.get())))
     }
 
-    /// What one row (of the filter or of one that it calls) lets through; without a row, what leaves the filter by its end.
-    pub(super) fn probe(&self, filter: usize, ingress: InterfaceIx, only: Option<(usize, usize)>, universe: &PacketSet) -> Option<Bounds> {
+    /// The interfaces by which packets may get inside that have to be asked about one by one: each other one that may face inside, where a
+    /// row of the filter, or of one that it calls, speaks of where packets leave; else none in particular.
+    pub(super) fn exits(&self, filter: usize, ingress: InterfaceIx) -> Vec<Option<InterfaceIx>> {
+        let device = self.cx.device();
         let ready = self.ready(filter, ingress, None, None, false);
+        let called = ready.chains.iter().filter_map(|(f, _)| device.filters.get(*f));
+        let inside = |ix: &InterfaceIx| *ix != ingress && self.cx.side(*ix).is_none_or(|s| !s.untrusted().value.is_true());
+        let others = (0..device.interfaces.len() as u32).map(InterfaceIx).filter(inside);
+        let exits: Vec<Option<InterfaceIx>> = if called.flat_map(|f| &f.rules).any(|r| r.egress != IfMatch::Any) {
+            others.map(Some).collect()
+        } else {
+            Vec::new()
+        };
+        if exits.is_empty() { vec![None] } else { exits }
+    }
+
+    /// What one row (of the filter or of one that it calls) lets through to an interface; without a row, what leaves the filter by its end.
+    pub(super) fn probe(
+        &self,
+        filter: usize,
+        (ingress, egress): (InterfaceIx, Option<InterfaceIx>),
+        only: Option<(usize, usize)>,
+        universe: &PacketSet,
+    ) -> Option<Bounds> {
+        let ready = self.ready(filter, ingress, egress, None, false);
         let mut probe = ready.filter.clone();
         for (chain, (configured, rows)) in probe.chains.iter_mut().zip(&ready.chains) {
             for (row, at) in chain.rows.iter_mut().zip(rows) {

@@ -70,7 +70,7 @@ fn device(text: &str, name: &str, names: &[String], first: usize) -> Device {
 /// Names of interfaces for the test network: those that the rules name, then others.
 fn interfaces(text: &str, name: &str) -> [String; 3] {
     let device = device(text, name, &[], 0);
-    let usable = |i: &&Interface| !i.name.contains(['*', '+', '/']) && i.name.len() < 16 && !matches!(i.name.as_str(), "any" | "lo" | "");
+    let usable = |i: &&Interface| !i.name.contains(['*', '+', '/']) && i.name.len() < 16 && !matches!(i.name.as_str(), "any" | "others" | "lo" | "");
     let mut names: Vec<String> = device.interfaces.iter().filter(usable).map(|i| i.name.clone()).take(3).collect();
     for other in ["wan0", "lan0", "dmz0"] {
         if names.len() < 3 && !names.iter().any(|n| n == other) {
@@ -86,7 +86,7 @@ fn index_of(device: &Device, name: &str) -> InterfaceIx {
     let beginning = |i: &Interface| i.name.strip_suffix('*').filter(|p| name.starts_with(p)).map(str::len);
     let by_beginning = || device.interfaces.iter().enumerate().filter_map(|(ix, i)| Some((beginning(i)?, ix))).max().map(|(_, ix)| ix);
     let ix = device.interface(name).map(|ix| ix.0 as usize).or_else(by_beginning);
-    let ix = ix.or_else(|| device.interfaces.iter().position(|i| i.name == "any")).expect("an interface for all others");
+    let ix = ix.or_else(|| device.interfaces.iter().position(|i| matches!(i.name.as_str(), "any" | "others"))).expect("an interface for all others");
     InterfaceIx(ix as u32)
 }
 

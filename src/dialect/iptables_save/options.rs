@@ -455,7 +455,6 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(mut self) -> Read {
-        let span = self.node.span();
         let name = self.target.unwrap_or("");
         let logs = matches!(name, "LOG" | "NFLOG" | "ULOG");
         let target = match name {
@@ -473,9 +472,7 @@ impl<'a> Reader<'a> {
             chain => Target::Jump(chain.to_owned()),
         };
         if self.recent {
-            // Somebody who comes for the first time is on no list; knocking may put him on one that lets him in.
-            let condition = if matches!(target, Target::Drop) { rate(Rate::Over) } else { Condition::unmodelled(span, "recent") };
-            self.and(condition);
+            self.and(rate(Rate::Listed));
         }
         let sets_mark = match (name, self.mark) {
             ("MARK", Some((option, word))) => Some(mark_of(option, word)),

@@ -207,10 +207,12 @@ impl Services {
 }
 
 /// How a condition depends on how often something happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rate {
     /// Holds for the first packets, and again after a pause.
     Under,
+    /// Holds only for who is on a list of the past: nobody is at first, and who knocks may be.
+    Listed,
     /// Holds only for whoever comes often.
     Over,
 }
@@ -278,7 +280,7 @@ impl Condition {
             decrypted: self.decrypted.or(other.decrypted),
             opening: self.opening.or(other.opening),
             unmodelled: self.unmodelled.iter().chain(&other.unmodelled).cloned().collect(),
-            rate: if self.rate == Some(Rate::Over) { self.rate } else { other.rate.or(self.rate) },
+            rate: self.rate.max(other.rate),
             never: self.never
                 || other.never
                 || families
@@ -315,7 +317,7 @@ impl Condition {
             && self.established.is_none()
             && self.decrypted.is_none()
             && self.unmodelled.is_empty()
-            && self.rate != Some(Rate::Over)
+            && self.rate.is_none_or(|r| r == Rate::Under)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::ir::filter::{
 };
 use crate::ir::live::Live;
 use crate::ir::nat::NatIx;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Priority of destination translation.
@@ -156,8 +156,9 @@ fn rows(l: &Lowering<'_>, made: &mut Made, chain: usize, place: Place, row: &Row
             None => Fact::unknown(Why::at(WhyCode::Unresolved, name.clone(), vec![row.span])),
         },
     };
+    let admits = if row.conditions.iter().any(|c| c.rate.is_some()) { admits(l, table, &row.target) } else { None };
     for condition in &row.conditions {
-        let mut built = rule(l, place, row, condition, verdict.clone());
+        let mut built = rule(l, place, row, (condition, admits), verdict.clone());
         if matches!(row.target, Target::Unknown(_)) || matches!(row.target, Target::Jump(_) | Target::Goto(_)) && verdict.get().is_none() {
             // It may also go on to the next row.
             built.guards.push(Guard::Unmodelled(row.span, row.label.clone()));
@@ -170,7 +171,34 @@ fn nowhere() -> NatMatch {
     NatMatch { via: Vec::new(), plain_sees_translated: Fact::known(true, Origin::all([])) }
 }
 
-fn rule(l: &Lowering<'_>, place: Place, row: &Row, condition: &Condition, verdict: Fact<Verdict>) -> Rule {
+/// Whether a target, or what it calls, can let a packet through; `None` for one that does not end the matter.
+fn admits(l: &Lowering<'_>, table: usize, target: &Target) -> Option<bool> {
+    let (Target::Jump(first) | Target::Goto(first)) = target else {
+        return match target {
+            Target::Drop => Some(false),
+            Target::Return | Target::Continue => None,
+            _ => Some(true),
+        };
+    };
+    let Some(first) = l.rules.find(table, first) else { return Some(true) };
+    let (mut seen, mut open) = (HashSet::from([first]), vec![first]);
+    while let Some(at) = open.pop() {
+        for row in &l.rules.chains[at].rows {
+            match &row.target {
+                Target::Jump(name) | Target::Goto(name) => match l.rules.find(table, name) {
+                    Some(next) => open.extend(seen.insert(next).then_some(next)),
+                    None => return Some(true),
+                },
+                Target::Drop | Target::Return | Target::Continue => {}
+                _ => return Some(true),
+            }
+        }
+    }
+    Some(false)
+}
+
+/// `admits`: whether the target can let a packet through.
+fn rule(l: &Lowering<'_>, place: Place, row: &Row, (condition, admits): (&Condition, Option<bool>), verdict: Fact<Verdict>) -> Rule {
     let mut guards: Vec<Guard> = condition.unmodelled.iter().map(|(span, what)| Guard::Unmodelled(*span, what.clone())).collect();
     guards.extend(condition.decrypted.map(Guard::Decrypted));
     let mut never = condition.never;
@@ -183,7 +211,8 @@ fn rule(l: &Lowering<'_>, place: Place, row: &Row, condition: &Condition, verdic
     // What holds for the first packets lets a stranger in and never keeps one out for long.
     match (condition.rate, &row.target) {
         (Some(Rate::Over), _) => never = true,
-        (Some(Rate::Under), Target::Drop) => never = true,
+        (Some(Rate::Under | Rate::Listed), _) if admits == Some(false) => never = true,
+        (Some(Rate::Listed), _) => guards.push(Guard::Unmodelled(row.span, "recent".to_owned())),
         (Some(Rate::Under), Target::Jump(_) | Target::Goto(_)) => guards.push(Guard::Unmodelled(row.span, "limit".to_owned())),
         (Some(Rate::Under), _) => guards.push(Guard::First(row.span)),
         _ => {}
@@ -200,7 +229,11 @@ fn rule(l: &Lowering<'_>, place: Place, row: &Row, condition: &Condition, verdic
     match (condition.local, place) {
         (None, _) | (Some(false), Place::Forward | Place::Outbound) => {}
         // What comes to the box is for one of its addresses, or for many boxes at once.
-        (Some(true), Place::Local) => dst.push(AddrExpr::Not(Box::new(AddrExpr::Union(vec![multicast(), broadcast()])))),
+        (Some(true), Place::Local) => {
+            dst.push(AddrExpr::Not(Box::new(AddrExpr::Union(vec![multicast(), broadcast()]))));
+            // The broadcast addresses of its networks are not in the export: such a row takes nothing from those behind it for sure.
+            guards.push(Guard::First(row.span));
+        }
         (Some(false), Place::Local) => dst.push(AddrExpr::Union(vec![multicast(), broadcast()])),
         (Some(true), Place::Forward | Place::Outbound) => never = true,
         (Some(true), _) => dst.push(AddrExpr::SelfAddrs),

@@ -15,8 +15,11 @@ use crate::source::Span;
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// The name of the interface that stands for all that no rule names.
-pub const OTHERS: &str = "any";
+/// The name of the interface that stands for all that no rule names, where the outside is not one of them.
+const OTHERS: &str = "others";
+
+/// The same where the outside is one of them.
+const ANY: &str = "any";
 
 /// The loopback.
 const LOOPBACK: &str = "lo";
@@ -147,9 +150,20 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
             e.signs.retain(|s| s.code != "sign.destination_translated");
         }
     }
+    for (pattern, found) in l.interfaces.patterns.iter().zip(&mut evidence) {
+        names(grammar, pattern, found);
+    }
+    // Where some rule tells the outside, an interface of which none tells anything is not it.
+    let outside = evidence.iter().flat_map(|e| &e.signs).find(|s| s.code == "sign.source_translated").map(|s| s.origin.clone());
     let mut interfaces = Vec::new();
     for (pattern, mut found) in l.interfaces.patterns.iter().zip(evidence) {
-        names(grammar, pattern, &mut found);
+        if found.signs.is_empty() {
+            if let Some(origin) = outside.clone() {
+                found.signs.push(TrustSign { code: "sign.beside_outside", strength: SignStrength::Medium, points_to: SidePointer::Trusted, origin });
+            } else if let Some(at) = found.leaves.filter(|_| !found.enters) {
+                found.signs.push(sign("sign.only_leaves", SignStrength::Weak, SidePointer::Untrusted, at));
+            }
+        }
         interfaces.push(interface(l.rules, pattern, kind_of(grammar, &pattern.text, &found), found.signs));
     }
     // The outside is what no rule names, unless a rule, or a name that is usual for the first port, says more.
@@ -159,12 +173,12 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
     {
         usual.signs.push(sign("sign.first_port", SignStrength::Weak, SidePointer::Untrusted, usual.span));
     }
-    let (code, points_to) = if interfaces.iter().any(judged_outside) {
-        ("sign.outside_named", SidePointer::Trusted)
+    let (name, code, points_to) = if interfaces.iter().any(judged_outside) {
+        (OTHERS, "sign.outside_named", SidePointer::Trusted)
     } else {
-        ("sign.no_interface_named", SidePointer::Untrusted)
+        (ANY, "sign.no_interface_named", SidePointer::Untrusted)
     };
-    let pattern = NamePattern { text: OTHERS.to_owned(), prefix: false, span: l.rules.head };
+    let pattern = NamePattern { text: name.to_owned(), prefix: false, span: l.rules.head };
     l.interfaces.others = Some(interfaces.len());
     interfaces.push(interface(l.rules, &pattern, InterfaceKind::Host, vec![sign(code, SignStrength::Medium, points_to, l.rules.head)]));
     l.device.interfaces = interfaces;
@@ -255,7 +269,7 @@ fn is_vpn(condition: &Condition) -> bool {
         })
 }
 
-/// What the name itself says, and what follows from all rows together.
+/// What the name itself says.
 fn names(grammar: &Grammar, pattern: &NamePattern, found: &mut Evidence) {
     let span = pattern.span;
     let name = pattern.text.to_ascii_lowercase();
@@ -267,9 +281,6 @@ fn names(grammar: &Grammar, pattern: &NamePattern, found: &mut Evidence) {
         found.signs.push(sign("sign.outside_name", SignStrength::Weak, SidePointer::Untrusted, span));
     } else if begins(&name, grammar.names("inside_interfaces")) || has_word(&name, grammar.names("inside_words")) {
         found.signs.push(sign("sign.inside_name", SignStrength::Weak, SidePointer::Trusted, span));
-    }
-    if let Some(at) = found.leaves.filter(|_| !found.enters && found.signs.is_empty()) {
-        found.signs.push(sign("sign.only_leaves", SignStrength::Weak, SidePointer::Untrusted, at));
     }
     found.signs.dedup_by(|a, b| a.code == b.code && a.points_to == b.points_to);
 }

@@ -6,7 +6,7 @@
 use super::{Hook, Lowering, Target};
 use crate::dialect::Input;
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
-use crate::ir::filter::{Family, SvcTerm};
+use crate::ir::filter::{Family, ICMP, ICMPV6, SvcTerm};
 use crate::ir::listener::{Binding, Limit, Listener, Plane, Reach, Ssh};
 use crate::ir::live::Live;
 use crate::ir::schema;
@@ -25,19 +25,24 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
             let mut words = entry.split(' ');
             let Some(service) = words.next().and_then(|w| schema::SERVICES.iter().find(|s| **s == w)) else { continue };
             let wanted: Vec<SvcTerm> = words.filter_map(term).collect();
-            items.extend(listener(plane, service, &wanted, &permits));
+            let answers = (*service == "ping").then(|| input.grammar.default_as("icmp echo", None, Some(l.rules.head), |v| (v == "answered").then_some(true)));
+            items.extend(listener(plane, service, &wanted, &permits, answers));
         }
     }
     l.device.listeners = List::partial(items, Why::at(WhyCode::NotExported, "sockets", vec![l.rules.head]));
 }
 
-/// `tcp/22`, `ip/50`.
+/// `tcp/22`, `ip/50`, `icmp/8`.
 fn term(word: &str) -> Option<SvcTerm> {
     let (protocol, number) = word.split_once('/')?;
     let number: u16 = number.parse().ok()?;
     Some(match protocol {
         "tcp" => SvcTerm::ports(6, vec![(number, number)]),
         "udp" => SvcTerm::ports(17, vec![(number, number)]),
+        "icmp" | "icmpv6" => {
+            let own = if protocol == "icmp" { ICMP } else { ICMPV6 };
+            SvcTerm { icmp: Some((u8::try_from(number).ok()?, None)), ..SvcTerm::protocol(own) }
+        }
         _ => SvcTerm::protocol(u8::try_from(number).ok()?),
     })
 }
@@ -66,10 +71,14 @@ fn permits(l: &Lowering<'_>) -> Vec<(Span, SvcTerm)> {
     out
 }
 
-fn listener(plane: Plane, service: &'static str, wanted: &[SvcTerm], permits: &[(Span, SvcTerm)]) -> Option<Listener> {
+fn listener(plane: Plane, service: &'static str, wanted: &[SvcTerm], permits: &[(Span, SvcTerm)], answers: Option<Fact<bool>>) -> Option<Listener> {
     let names = |want: &SvcTerm, permit: &SvcTerm| {
         permit.protocol == want.protocol
-            && permit.icmp.is_none()
+            && match (want.icmp, permit.icmp) {
+                (Some((kind, _)), Some((permitted, _))) => kind == permitted,
+                (None, Some(_)) => false,
+                _ => true,
+            }
             && match want.dst_ports.first() {
                 None => true,
                 Some((port, _)) => permit.dst_ports.iter().any(|(a, b)| a <= port && port <= b && b - a < NAMED),
@@ -90,9 +99,10 @@ fn listener(plane: Plane, service: &'static str, wanted: &[SvcTerm], permits: &[
     let span = (spans.len() == 1).then_some(first);
     let inferred = |from: Vec<Origin>| Origin::inferred("port_named_in_permit", from);
     let from = || span.map(Origin::Written).into_iter().collect::<Vec<_>>();
-    let live = match plane {
+    let live = match (plane, answers) {
+        (_, Some(answers)) => answers,
         // A name server that serves its own zones is no resolver.
-        Plane::Infrastructure => Fact::unknown(Why::at(WhyCode::NotExported, service, vec![first])),
+        (Plane::Infrastructure, None) => Fact::unknown(Why::at(WhyCode::NotExported, service, vec![first])),
         _ => Fact::known(true, inferred(from())),
     };
     let no = |b| Fact::known(b, Origin::all([]));

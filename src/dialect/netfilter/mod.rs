@@ -10,13 +10,14 @@ mod interface;
 mod listener;
 pub mod names;
 mod nat;
+mod reference;
 
 pub use filter::{broadcast, multicast};
 
 use crate::dialect::Input;
 use crate::ir::Device;
 use crate::ir::device::{Completeness, ExportForm, Identity};
-use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
+use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, Verdict};
 use crate::source::Span;
 use condition::Condition;
@@ -255,14 +256,12 @@ pub fn lower(rules: &Ruleset, input: &Input<'_>) -> Device {
     };
     let mut device = Device::new(identity, Completeness { form, gaps });
     device.span = Some(rules.head);
-    let evidence = Origin::Written(rules.head);
-    device.definitions = List::complete(Vec::new(), evidence.clone());
-    device.undefined = List::complete(Vec::new(), evidence);
     let interfaces = interface::collect(rules);
     let mut lowering = Lowering { rules, device, interfaces, marked: BTreeMap::new(), other_marks: Vec::new() };
     interface::fill(&mut lowering, input);
     nat::fill(&mut lowering);
     filter::fill(&mut lowering);
     listener::fill(&mut lowering, input);
+    reference::fill(&mut lowering);
     lowering.device
 }
