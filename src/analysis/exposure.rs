@@ -141,6 +141,8 @@ pub(super) struct Door {
     pub(super) whichever: Option<AddrSet>,
 }
 
+/// What each translation takes.
+pub(super) type ActedOn = Vec<(NatIx, Product)>;
 
 type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 
@@ -155,7 +157,7 @@ pub struct Engine<'a> {
     /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
     pub(super) further_inside: std::cell::Cell<bool>,
     /// What translations take on an interface in a family, once somebody asked.
-    pub(super) acted_on: RefCell<HashMap<(InterfaceIx, bool), Rc<Vec<(NatIx, Product)>>>>,
+    pub(super) acted_on: RefCell<HashMap<(InterfaceIx, bool), Rc<ActedOn>>>,
     /// Networks of trusted interfaces, once somebody asked.
     pub(super) inside: std::cell::OnceCell<AddrSet>,
     /// Whether packets from remote access are those of users who logged in, so that rows for users hold for them.
@@ -419,8 +421,16 @@ impl<'a> Engine<'a> {
                 }
                 for flow in self.ways(listener, binding, ingress, v6) {
                     latent |= flow.latent;
+                    // A source is sure to pass where it does whatever sets of unknown content it belongs to; to the interface's own
+                    // networks it belongs where the export does not show them, too.
+                    let own =
+                        self.resolver.unknown_network(&interface.name).map(|atom| packet::Variable { atom, side: packet::Side::Source });
+                    let near = |c: &&super::flow::Cell| own.is_none_or(|v| c.assignment.get(v) != Some(false));
+                    let sure = flow.cells.iter().filter(near).map(|c| c.lo.sources()).reduce(|a, b| a.intersection(&b));
+                    let sure = sure.unwrap_or_else(AddrSet::empty);
+                    through.0 = through.0.union(&sure);
                     for cell in &flow.cells {
-                        through = (through.0.union(&cell.lo.sources()), through.1.union(&cell.hi.sources()));
+                        through.1 = through.1.union(&cell.hi.sources());
                     }
                     let (class, login) = self.classes(listener, binding, ingress, &flow);
                     let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
@@ -468,7 +478,14 @@ impl<'a> Engine<'a> {
 
     /// Where packets that enter an interface may come to a binding, in one family, before any filter is asked.
     /// `outside` are the sources that stand there; `None` for all that may.
-    pub(super) fn doors(&self, listener: &Listener, binding: &Binding, ingress: InterfaceIx, v6: bool, outside: Option<&AddrSet>) -> Vec<Door> {
+    pub(super) fn doors(
+        &self,
+        listener: &Listener,
+        binding: &Binding,
+        ingress: InterfaceIx,
+        v6: bool,
+        outside: Option<&AddrSet>,
+    ) -> Vec<Door> {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
         if v6 && interface.ipv6.value.is_false() && !interface.addresses.iter().any(|a| a.v6) {

@@ -425,11 +425,14 @@ fn residual(cx: &Context<'_>, engine: &Engine<'_>, stages: &[Stage], ingress: In
                         }));
                     }
                     // A written row that takes the rest (pass or reject everything) decides before the end.
-                    let written = engine
-                        .compiled(filter_ix)
-                        .iter()
-                        .any(|r| r.guard == Some(true) && decides(r) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true) && r.egress == crate::ir::filter::IfMatch::Any);
-                    let by_end = if engine.is_chained(filter_ix) { left_to_end(engine, filter_ix, ingress, v6) } else { None };
+                    let written = engine.compiled(filter_ix).iter().any(|r| {
+                        r.guard == Some(true)
+                            && decides(r)
+                            && takes_all(r, v6)
+                            && r.ingress.covers(ingress) == Some(true)
+                            && r.egress == crate::ir::filter::IfMatch::Any
+                    });
+                    let by_end = left_to_end(engine, filter_ix, ingress, v6);
                     and(match by_end {
                         _ if written => Fact::known(false, origin.clone()),
                         Some(left) => ends_open.and(&Fact { value: left, origin: origin.clone() }),

@@ -156,11 +156,8 @@ impl Engine<'_> {
         let called = ready.chains.iter().filter_map(|(f, _)| device.filters.get(*f));
         let inside = |ix: &InterfaceIx| *ix != ingress && self.cx.side(*ix).is_none_or(|s| !s.untrusted().value.is_true());
         let others = (0..device.interfaces.len() as u32).map(InterfaceIx).filter(inside);
-        let exits: Vec<Option<InterfaceIx>> = if called.flat_map(|f| &f.rules).any(|r| r.egress != IfMatch::Any) {
-            others.map(Some).collect()
-        } else {
-            Vec::new()
-        };
+        let exits: Vec<Option<InterfaceIx>> =
+            if called.flat_map(|f| &f.rules).any(|r| r.egress != IfMatch::Any) { others.map(Some).collect() } else { Vec::new() };
         if exits.is_empty() { vec![None] } else { exits }
     }
 

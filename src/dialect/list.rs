@@ -10,12 +10,12 @@ pub(in crate::dialect) mod cisco_ios;
 pub(in crate::dialect) mod fortios;
 #[path = "iptables_save/mod.rs"]
 pub(in crate::dialect) mod iptables_save;
-#[path = "nftables/mod.rs"]
-pub(in crate::dialect) mod nftables;
 #[path = "junos_srx/mod.rs"]
 pub(in crate::dialect) mod junos_srx;
 #[path = "nec_ix/mod.rs"]
 pub(in crate::dialect) mod nec_ix;
+#[path = "nftables/mod.rs"]
+pub(in crate::dialect) mod nftables;
 #[path = "pfsense/mod.rs"]
 pub(in crate::dialect) mod pfsense;
 #[path = "yamaha_rtx/mod.rs"]
@@ -27,9 +27,9 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
     &iptables_save::IMPLEMENTATION,
-    &nftables::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
     &nec_ix::IMPLEMENTATION,
+    &nftables::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

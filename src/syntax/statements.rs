@@ -210,13 +210,8 @@ mod tests {
     #[test]
     fn heads_hold_statements_and_other_braces_are_words() {
         let text = "table inet f { # a comment\n chain c {\n type filter hook input priority 0; policy drop;\n tcp dport { 22,\n 80-90 } accept\n }\n}\n";
-        let expected = [
-            "table inet f",
-            ".chain c",
-            "..type filter hook input priority 0",
-            "..policy drop",
-            "..tcp dport { 22 , 80-90 } accept",
-        ];
+        let expected =
+            ["table inet f", ".chain c", "..type filter hook input priority 0", "..policy drop", "..tcp dport { 22 , 80-90 } accept"];
         assert_eq!(shape(text), expected);
     }
 

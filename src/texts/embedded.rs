@@ -19,9 +19,9 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("steps", include_str!("../../texts/codes/cisco-asa.toml")),
     ("steps", include_str!("../../texts/codes/cisco-ios.toml")),
     ("steps", include_str!("../../texts/codes/fortios.toml")),
-    ("steps", include_str!("../../texts/codes/netfilter.toml")),
     ("steps", include_str!("../../texts/codes/junos-srx.toml")),
     ("steps", include_str!("../../texts/codes/nec-ix.toml")),
+    ("steps", include_str!("../../texts/codes/netfilter.toml")),
     ("steps", include_str!("../../texts/codes/pfsense.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];

@@ -24,6 +24,7 @@ fn family(grammar: &Grammar) -> &'static str {
         SyntaxTable::Indent(_) => "indent",
         SyntaxTable::Xml(_) => "xml",
         SyntaxTable::Brace(_) => "brace",
+        SyntaxTable::Statements(_) => "statements",
     }
 }
 

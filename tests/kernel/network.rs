@@ -20,6 +20,9 @@ pub const OWN: [&[&str]; 3] = [&["203.0.113.1", "2001:db8:1::1"], &["192.168.1.1
 /// Networks behind the second and third interface.
 const BEHIND: [&[&str]; 3] = [&[], &["192.168.0.0/16", "2001:db8:2::/48"], &["10.0.0.0/8", "172.16.0.0/12", "fd00::/8"]];
 
+/// Where a packet came out (`None`: the firewall itself), with its destination and port or type then.
+pub type Seen = (Option<usize>, IpAddr, u16);
+
 pub fn own_addresses() -> Vec<IpAddr> {
     OWN.iter().copied().flatten().filter_map(|a| a.parse().ok()).collect()
 }
@@ -57,7 +60,12 @@ fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<String,
 
 /// Why the kernel cannot be asked here, if it cannot.
 pub fn missing() -> Option<String> {
-    for (program, arguments) in [("nft", &["--version"][..]), ("iptables-restore", &["--version"]), ("ip6tables-restore", &["--version"]), ("python3", &["--version"])] {
+    for (program, arguments) in [
+        ("nft", &["--version"][..]),
+        ("iptables-restore", &["--version"]),
+        ("ip6tables-restore", &["--version"]),
+        ("python3", &["--version"]),
+    ] {
         if let Err(e) = run(program, arguments, None) {
             return Some(e);
         }
@@ -77,8 +85,7 @@ impl Network {
     /// Makes both namespaces.
     pub fn new(serial: usize, interfaces: [&str; 3]) -> Result<Network, String> {
         let name = |what: &str| format!("sekisho_{}_{serial}_{what}", std::process::id());
-        let network =
-            Network { firewall: name("f"), peer: name("p"), interfaces: interfaces.iter().map(|i| (*i).to_owned()).collect() };
+        let network = Network { firewall: name("f"), peer: name("p"), interfaces: interfaces.iter().map(|i| (*i).to_owned()).collect() };
         run("ip", &["netns", "add", &network.firewall], None)?;
         run("ip", &["netns", "add", &network.peer], None)?;
         let mut links = String::new();
@@ -149,7 +156,7 @@ impl Network {
     }
 
     /// Sends packets and says where each came out, with its destination and port then.
-    pub fn send(&self, packets: &[Packet]) -> Result<BTreeMap<u32, (Option<usize>, IpAddr, u16)>, String> {
+    pub fn send(&self, packets: &[Packet]) -> Result<BTreeMap<u32, Seen>, String> {
         let mut input = String::new();
         for (number, packet) in packets.iter().enumerate() {
             let ix = packet.iface as usize;

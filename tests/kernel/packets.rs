@@ -122,7 +122,10 @@ impl Pool {
             if let Ok(IpAddr::V4(ip)) = base.parse() {
                 let size = prefix.parse::<u32>().ok().filter(|p| *p > 0).map_or(1u32, |p| 1u32.checked_shl(32 - p).unwrap_or(1));
                 let ip = u32::from(ip);
-                pool.v4.extend([ip.wrapping_sub(1), ip, ip.wrapping_add(1), ip.wrapping_add(size - 1), ip.wrapping_add(size)].map(|n| IpAddr::V4(n.into())));
+                pool.v4.extend(
+                    [ip.wrapping_sub(1), ip, ip.wrapping_add(1), ip.wrapping_add(size - 1), ip.wrapping_add(size)]
+                        .map(|n| IpAddr::V4(n.into())),
+                );
             } else if let Ok(IpAddr::V6(ip)) = word.split('/').next().unwrap_or("").parse() {
                 let ip = u128::from(ip);
                 pool.v6.extend([ip.wrapping_sub(1), ip, ip.wrapping_add(1)].map(|n| IpAddr::V6(n.into())));

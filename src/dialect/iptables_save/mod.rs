@@ -3,6 +3,7 @@
 //! Commands are replayed in order (`-A`, `-I`, `-P`, `-N`, `-F`); what the rows ask is read in `options`. What follows from the rows is the
 //! shared lowering's business.
 
+mod matches;
 mod options;
 
 #[cfg(test)]
@@ -87,7 +88,7 @@ fn read(input: &Input<'_>) -> Ruleset {
         let at = usize::from(first.starts_with('['));
         command(&mut rules, table, node, at);
     }
-    if families.headers.is_empty() && rules.decides_nothing() {
+    if !rules.has_base() || families.headers.is_empty() && rules.decides_nothing() {
         rules.form = ExportForm::Excerpt;
     }
     rules
@@ -179,6 +180,7 @@ fn row(node: Node<'_>, at: usize, v6: bool, number: usize) -> Row {
         target: read.target,
         logs: read.logs,
         sets_mark: read.sets_mark,
+        untracks: read.untracks,
     }
 }
 

@@ -3,11 +3,11 @@
 //! An option that is not known, or that no packet set can express, becomes a condition that may or may not hold. Options behind a target
 //! belong to the target until a match is named again.
 
-use crate::dialect::netfilter::condition::{Condition, MarkTest, NamePattern, Names, Rate, Services, not_in, outside, product, tidy};
-use crate::dialect::netfilter::names::{address, icmp_type, number, opens, port_list, ports, protocol, first_port, rate, states, target as target_of, tcp_flag};
-use crate::dialect::netfilter::{Target, Translation, broadcast, multicast};
+use crate::dialect::netfilter::condition::{Condition, NamePattern, Names, Rate, Services, not_in, outside, product};
+use crate::dialect::netfilter::names::{address, first_port, number, protocol, rate, target as target_of};
+use crate::dialect::netfilter::{Target, Translation};
 use crate::ir::fact::Fact;
-use crate::ir::filter::{AddrExpr, Opaque, OpaqueKind};
+use crate::ir::filter::AddrExpr;
 use crate::source::Span;
 use crate::syntax::Node;
 
@@ -17,6 +17,7 @@ pub(super) struct Read {
     pub(super) target: Target,
     pub(super) logs: bool,
     pub(super) sets_mark: Option<Option<u32>>,
+    pub(super) untracks: bool,
 }
 
 /// Options of matches without an effect on which first packets match, with the number of their arguments.
@@ -57,13 +58,13 @@ const QUIET: &[(&str, usize)] = &[
     ("-6", 0),
 ];
 
-struct Reader<'a> {
-    node: Node<'a>,
-    at: usize,
-    v6: bool,
+pub(super) struct Reader<'a> {
+    pub(super) node: Node<'a>,
+    pub(super) at: usize,
+    pub(super) v6: bool,
     all: Vec<Condition>,
     /// The protocol, for type names.
-    module: &'a str,
+    pub(super) module: &'a str,
     in_target: bool,
     target: Option<&'a str>,
     goto: bool,
@@ -71,7 +72,8 @@ struct Reader<'a> {
     to: Vec<(&'a str, Span)>,
     to_ports: Option<&'a str>,
     mark: Option<(&'a str, &'a str)>,
-    recent: bool,
+    pub(super) recent: bool,
+    notrack: bool,
 }
 
 /// Reads the options from a word on.
@@ -89,6 +91,7 @@ pub(super) fn read(node: Node<'_>, at: usize, v6: bool) -> Read {
         to_ports: None,
         mark: None,
         recent: false,
+        notrack: false,
     };
     while reader.at < node.len() {
         reader.option();
@@ -97,14 +100,14 @@ pub(super) fn read(node: Node<'_>, at: usize, v6: bool) -> Read {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self) -> (&'a str, Span) {
+    pub(super) fn take(&mut self) -> (&'a str, Span) {
         let at = self.at;
         self.at += 1;
         (self.node.word_or_empty(at), self.node.word_span(at))
     }
 
     /// An argument, with a negation of the old place before it.
-    fn argument(&mut self, negated: &mut bool) -> (&'a str, Span) {
+    pub(super) fn argument(&mut self, negated: &mut bool) -> (&'a str, Span) {
         if self.node.word(self.at) == Some("!") {
             *negated = !*negated;
             self.at += 1;
@@ -112,17 +115,17 @@ impl<'a> Reader<'a> {
         self.take()
     }
 
-    fn and(&mut self, condition: Condition) {
+    pub(super) fn and(&mut self, condition: Condition) {
         for one in &mut self.all {
             *one = one.and(&condition);
         }
     }
 
-    fn any_of(&mut self, conditions: &[Condition]) {
+    pub(super) fn any_of(&mut self, conditions: &[Condition]) {
         self.all = product(&self.all, conditions);
     }
 
-    fn unmodelled(&mut self, span: Span, what: &str) {
+    pub(super) fn unmodelled(&mut self, span: Span, what: &str) {
         self.and(Condition::unmodelled(span, what));
     }
 
@@ -197,7 +200,7 @@ impl<'a> Reader<'a> {
         self.side(source, expr);
     }
 
-    fn side(&mut self, source: bool, expr: AddrExpr) {
+    pub(super) fn side(&mut self, source: bool, expr: AddrExpr) {
         self.and(if source {
             Condition { src: vec![expr], ..Condition::default() }
         } else {
@@ -219,224 +222,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn services(&mut self, services: Services) {
+    pub(super) fn services(&mut self, services: Services) {
         self.and(Condition { services, ..Condition::default() });
-    }
-
-    /// A match that says something by its name alone.
-    fn named_match(&mut self, word: &str, span: Span, negated: bool) {
-        match word {
-            "rpfilter" => {
-                // The source of a packet that a stranger wants an answer to lies behind the interface it enters.
-                let inverted = self.node.word(self.at) == Some("--invert");
-                self.at += usize::from(inverted);
-                if inverted != negated {
-                    self.and(Condition::never());
-                }
-            }
-            "socket" | "statistic" | "u32" | "bpf" | "string" | "time" | "owner" | "physdev" | "ttl" | "hl" | "length" | "dscp" | "tos"
-            | "helper" | "connbytes" | "connmark" | "realm" | "quota" | "ecn" | "tcpmss" | "cgroup" | "osf" | "ipv4options" | "rt" | "frag"
-            | "hbh" | "dst" | "ipv6header" | "mh" | "nfacct" | "devgroup" | "cpu" | "cluster" | "mac" | "dccp" | "sctp" | "unclean" | "psd"
-            | "random" | "condition" | "ipp2p" | "layer7" => {
-                if !matches!(word, "dccp" | "sctp") {
-                    self.unmodelled(span, word);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn match_option(&mut self, option: &str, span: Span, mut negated: bool) -> bool {
-        match option {
-            "--dport" | "--destination-port" | "--sport" | "--source-port" => {
-                let (word, at) = self.argument(&mut negated);
-                let source = option.starts_with("--s");
-                self.ports(source, ports(word, ':').map(|r| vec![r]), word, at, negated);
-            }
-            "--dports" | "--destination-ports" | "--sports" | "--source-ports" => {
-                let (word, at) = self.argument(&mut negated);
-                let source = option.starts_with("--s");
-                self.ports(source, port_list(word.split(','), ':'), word, at, negated);
-            }
-            "--ports" | "--port" => {
-                let (word, at) = self.argument(&mut negated);
-                match port_list(word.split(','), ':') {
-                    Some(list) if negated => {
-                        let rest = outside(&list, u16::MAX);
-                        self.services(Services { dst_ports: Some(rest.clone()), src_ports: Some(rest), ..Services::default() });
-                    }
-                    Some(list) => {
-                        let dst = Services { dst_ports: Some(list.clone()), ..Services::default() };
-                        let src = Services { src_ports: Some(list), ..Services::default() };
-                        let one = |services| Condition { services, ..Condition::default() };
-                        self.any_of(&[one(dst), one(src)]);
-                    }
-                    None => self.unmodelled(at, word),
-                }
-            }
-            "--icmp-type" | "--icmpv6-type" => {
-                let (word, at) = self.argument(&mut negated);
-                if matches!(word, "any" | "255" | "255/255") && !self.v6 {
-                    if negated {
-                        self.and(Condition::never());
-                    }
-                    return true;
-                }
-                match icmp_type(word, self.v6) {
-                    Some(range) => {
-                        let ranges = if negated { outside(&[range], u16::MAX) } else { vec![range] };
-                        self.services(Services { icmp: Some(ranges), ..Services::default() });
-                    }
-                    None => self.unmodelled(at, word),
-                }
-            }
-            "--syn" => self.and(if negated { Condition::never() } else { Condition::default() }),
-            "--tcp-flags" => {
-                let (mask, at) = self.argument(&mut negated);
-                let (value, _) = self.take();
-                let bits = |w: &str| w.split(',').map(tcp_flag).try_fold(0, |all, one| one.map(|b| all | b));
-                match (bits(mask), bits(value)) {
-                    (Some(mask), Some(value)) if opens(mask, value) == negated => self.and(Condition::never()),
-                    (Some(_), Some(_)) => {}
-                    _ => self.unmodelled(at, mask),
-                }
-            }
-            "--state" | "--ctstate" => {
-                let (word, at) = self.argument(&mut negated);
-                let words: Vec<&str> = word.split(',').collect();
-                self.any_of(&states(&words, negated, at));
-            }
-            "--ctstatus" => {
-                let (word, at) = self.argument(&mut negated);
-                match word {
-                    // Where connections are not told apart yet, none has a status.
-                    "DNAT" => self.and(Condition { translated: Some(!negated), untracked: Some(false), ..Condition::default() }),
-                    // A first packet has none of these yet.
-                    "ASSURED" | "SEEN_REPLY" | "EXPECTED" | "CONFIRMED" => {
-                        self.and(Condition { established: (!negated).then_some(at), untracked: Some(false), ..Condition::default() });
-                    }
-                    _ => self.unmodelled(at, word),
-                }
-            }
-            "--src-range" | "--dst-range" => {
-                let (word, at) = self.argument(&mut negated);
-                let expr = address(word, at);
-                let expr = if negated { not_in(expr, self.v6) } else { expr };
-                self.side(option == "--src-range", expr);
-            }
-            "--dst-type" | "--src-type" => {
-                let (word, at) = self.argument(&mut negated);
-                self.kind(option == "--src-type", word, at, negated);
-            }
-            "--mark" if self.module != "connmark" => {
-                let (word, at) = self.argument(&mut negated);
-                let (value, mask) = word.split_once('/').unwrap_or((word, "0xffffffff"));
-                match (number(value), number(mask)) {
-                    (Some(value), Some(mask)) => {
-                        self.and(Condition { marks: vec![MarkTest { value, mask, negated, span: at }], ..Condition::default() });
-                    }
-                    _ => self.unmodelled(at, word),
-                }
-            }
-            "--limit" | "--hashlimit-upto" | "--hashlimit" | "--connlimit-upto" => {
-                self.argument(&mut negated);
-                self.and(rate(if negated { Rate::Over } else { Rate::Under }));
-            }
-            "--hashlimit-above" | "--connlimit-above" => {
-                self.argument(&mut negated);
-                self.and(rate(if negated { Rate::Under } else { Rate::Over }));
-            }
-            "--set" if self.module == "recent" => {}
-            "--rcheck" | "--update" | "--remove" if self.module == "recent" => {
-                self.recent |= !negated;
-            }
-            "--match-set" | "--set" => {
-                let (name, at) = self.argument(&mut negated);
-                let (sides, _) = self.take();
-                let source = sides == "src";
-                if source || sides == "dst" {
-                    let set = AddrExpr::Opaque(Opaque { kind: OpaqueKind::Feed, text: name.to_owned(), span: at });
-                    self.side(source, if negated { not_in(set, self.v6) } else { set });
-                } else {
-                    self.unmodelled(at, name);
-                }
-            }
-            "--source-country" | "--src-cc" | "--dst-cc" | "--destination-country" => {
-                let (word, at) = self.argument(&mut negated);
-                let set = AddrExpr::Opaque(Opaque { kind: OpaqueKind::Country, text: word.to_owned(), span: at });
-                self.side(option.starts_with("--s"), if negated { not_in(set, self.v6) } else { set });
-            }
-            "--pkt-type" => {
-                let (word, at) = self.argument(&mut negated);
-                let to_us = match word {
-                    "unicast" | "host" => true,
-                    "broadcast" | "multicast" => false,
-                    _ => {
-                        self.unmodelled(at, word);
-                        return true;
-                    }
-                };
-                if to_us == negated {
-                    self.and(Condition::never());
-                }
-            }
-            "--dir" | "--pol" | "--proto" | "--mode" | "--reqid" | "--spi" | "--tunnel-src" | "--tunnel-dst" | "--next"
-                if self.module == "policy" =>
-            {
-                self.policy(option, span, negated);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// The match `policy`: whether a packet came out of IPsec, or will go into it.
-    fn policy(&mut self, option: &str, span: Span, negated: bool) {
-        let (word, at) = if option == "--next" { ("", span) } else { self.take() };
-        match (option, word) {
-            ("--dir", "in") | ("--pol", "none") | ("--mode" | "--proto", _) => {}
-            ("--pol", "ipsec") if !negated => self.and(Condition { decrypted: Some(at), ..Condition::default() }),
-            ("--pol", "ipsec") => {}
-            // Where it will go is not known on arrival; what it is for may still be what was asked before.
-            ("--dir", _) => self.unmodelled(at, "policy"),
-            _ => self.unmodelled(at, option),
-        }
-    }
-
-    fn kind(&mut self, source: bool, word: &str, span: Span, negated: bool) {
-        let either: Vec<&str> = word.split(',').collect();
-        let condition = match either[..] {
-            ["LOCAL"] if !source => Some(Condition { local: Some(!negated), ..Condition::default() }),
-            ["MULTICAST"] | ["BROADCAST"] | ["ANYCAST"] | ["BLACKHOLE" | "UNREACHABLE" | "PROHIBIT" | "THROW" | "NAT" | "XRESOLVE"] => {
-                let set = match either[..] {
-                    ["MULTICAST"] => multicast(),
-                    ["BROADCAST"] => broadcast(),
-                    _ => AddrExpr::Nothing,
-                };
-                let set = if negated { not_in(set, self.v6) } else { set };
-                Some(if source { Condition { src: vec![set], ..Condition::default() } } else { Condition { dst: vec![set], ..Condition::default() } })
-            }
-            // A stranger's packet comes from no address of the box.
-            ["LOCAL"] => Some(if negated { Condition::default() } else { Condition::never() }),
-            _ => None,
-        };
-        match condition {
-            Some(condition) => self.and(condition),
-            None => self.unmodelled(span, word),
-        }
-    }
-
-    fn ports(&mut self, source: bool, list: Option<Vec<(u16, u16)>>, word: &str, span: Span, negated: bool) {
-        let Some(list) = list else {
-            self.unmodelled(span, word);
-            return;
-        };
-        let list = Some(if negated { outside(&tidy(list), u16::MAX) } else { tidy(list) });
-        self.services(if source {
-            Services { src_ports: list, ..Services::default() }
-        } else {
-            Services { dst_ports: list, ..Services::default() }
-        });
     }
 
     /// Options of targets that matter here; others are passed over by the caller.
@@ -448,6 +235,7 @@ impl<'a> Reader<'a> {
             }
             "--to-ports" | "--to-port" => self.to_ports = Some(self.take().0),
             "--set-mark" | "--set-xmark" | "--or-mark" | "--and-mark" | "--xor-mark" => self.mark = Some((option, self.take().0)),
+            "--notrack" => self.notrack = true,
             "--restore-mark" => self.mark = Some((option, "")),
             _ => return false,
         }
@@ -462,9 +250,9 @@ impl<'a> Reader<'a> {
             "DROP" | "REJECT" | "TARPIT" | "CHAOS" | "DELUDE" | "STEAL" => Target::Drop,
             "RETURN" => Target::Return,
             "QUEUE" | "NFQUEUE" | "TPROXY" | "MIRROR" | "SYNPROXY" => Target::Unknown(name.to_owned()),
-            "" | "LOG" | "NFLOG" | "ULOG" | "MARK" | "CONNMARK" | "CT" | "NOTRACK" | "TCPMSS" | "DSCP" | "TOS" | "CLASSIFY" | "SET" | "TRACE"
-            | "CHECKSUM" | "TTL" | "HL" | "AUDIT" | "CONNSECMARK" | "SECMARK" | "ECN" | "IDLETIMER" | "LED" | "RATEEST" | "TEE"
-            | "TCPOPTSTRIP" | "HMARK" | "IMQ" | "FLOWOFFLOAD" => Target::Continue,
+            "" | "LOG" | "NFLOG" | "ULOG" | "MARK" | "CONNMARK" | "CT" | "NOTRACK" | "TCPMSS" | "DSCP" | "TOS" | "CLASSIFY" | "SET"
+            | "TRACE" | "CHECKSUM" | "TTL" | "HL" | "AUDIT" | "CONNSECMARK" | "SECMARK" | "ECN" | "IDLETIMER" | "LED" | "RATEEST"
+            | "TEE" | "TCPOPTSTRIP" | "HMARK" | "IMQ" | "FLOWOFFLOAD" => Target::Continue,
             "SNAT" | "MASQUERADE" | "SAME" | "FULLCONENAT" => Target::Source,
             "DNAT" | "NETMAP" => self.destination(),
             "REDIRECT" => Target::Destination(Translation { to: None, port: self.to_ports.and_then(first_port) }),
@@ -479,7 +267,7 @@ impl<'a> Reader<'a> {
             ("CONNMARK", Some(("--restore-mark", _))) => Some(None),
             _ => None,
         };
-        Read { conditions: self.all, target, logs, sets_mark }
+        Read { conditions: self.all, target, logs, sets_mark, untracks: self.notrack || name == "NOTRACK" }
     }
 
     fn destination(&self) -> Target {

@@ -172,7 +172,9 @@ impl Services {
                         let to = (*last).min(kind << 8 | 0xff) & 0xff;
                         let whole = (from, to) == (0, 0xff);
                         let codes: Vec<Option<u8>> = if whole { vec![None] } else { (from..=to).map(|c| Some(c as u8)).collect() };
-                        terms.extend(codes.into_iter().map(|code| SvcTerm { icmp: Some((kind as u8, code)), ..SvcTerm::protocol(protocol) }));
+                        terms.extend(
+                            codes.into_iter().map(|code| SvcTerm { icmp: Some((kind as u8, code)), ..SvcTerm::protocol(protocol) }),
+                        );
                     }
                 }
             }
@@ -240,6 +242,8 @@ pub struct Condition {
     pub marks: Vec<MarkTest>,
     /// Whether it holds before connections are told apart, where it asks about connections.
     pub untracked: Option<bool>,
+    /// Whether it holds for packets that were taken out of the tracking of connections, where it asks about connections.
+    pub notrack: Option<bool>,
     /// Holds for packets of known connections only.
     pub established: Option<Span>,
     /// Holds for packets that came out of IPsec only.
@@ -252,6 +256,13 @@ pub struct Condition {
     pub opening: Option<Span>,
     /// Cannot hold.
     pub never: bool,
+}
+
+fn both_hold(a: Option<bool>, b: Option<bool>) -> Option<bool> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a && b),
+        (a, b) => a.or(b),
+    }
 }
 
 impl Condition {
@@ -271,10 +282,8 @@ impl Condition {
             dst: both(&self.dst, &other.dst),
             local: either(&self.local, &other.local),
             translated: either(&self.translated, &other.translated),
-            untracked: match (self.untracked, other.untracked) {
-                (Some(a), Some(b)) => Some(a && b),
-                (a, b) => a.or(b),
-            },
+            untracked: both_hold(self.untracked, other.untracked),
+            notrack: both_hold(self.notrack, other.notrack),
             marks: self.marks.iter().chain(&other.marks).cloned().collect(),
             established: self.established.or(other.established),
             decrypted: self.decrypted.or(other.decrypted),

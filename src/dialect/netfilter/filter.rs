@@ -3,8 +3,8 @@
 //! Base chains at one hook are asked one after the other and each must let a packet through; chains they call become filters that are
 //! attached nowhere. Chains are taken from a list, not by recursion, so that calls of any depth and in circles end.
 
-use super::condition::{Condition, MarkTest, Rate, all_of};
-use super::nat::holds;
+use super::condition::{Condition, Rate, all_of};
+use super::via::{Via, aimed, marks, translated};
 use super::{Base, Hook, Kind, Lowering, Row, Target};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::{
@@ -12,7 +12,6 @@ use crate::ir::filter::{
     Verdict,
 };
 use crate::ir::live::Live;
-use crate::ir::nat::NatIx;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -30,7 +29,7 @@ struct Made {
 
 /// A place in the order of decisions, as a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
+pub(super) enum Place {
     /// On arrival, before connections are told apart.
     Raw,
     Arrival,
@@ -197,6 +196,11 @@ fn admits(l: &Lowering<'_>, table: usize, target: &Target) -> Option<bool> {
     Some(false)
 }
 
+/// Whether some row may take packets of a condition out of the tracking of connections.
+pub(super) fn may_be_untracked(l: &Lowering<'_>, condition: &Condition) -> bool {
+    l.untracked.iter().any(|services| !services.and(&condition.services).is_empty())
+}
+
 /// `admits`: whether the target can let a packet through.
 fn rule(l: &Lowering<'_>, place: Place, row: &Row, (condition, admits): (&Condition, Option<bool>), verdict: Fact<Verdict>) -> Rule {
     let mut guards: Vec<Guard> = condition.unmodelled.iter().map(|(span, what)| Guard::Unmodelled(*span, what.clone())).collect();
@@ -204,6 +208,8 @@ fn rule(l: &Lowering<'_>, place: Place, row: &Row, (condition, admits): (&Condit
     let mut never = condition.never;
     if place == Place::Raw {
         never |= condition.untracked == Some(false);
+    } else if condition.notrack.is_some_and(|holds| holds != condition.established.is_none()) && may_be_untracked(l, condition) {
+        guards.push(Guard::Unmodelled(row.span, "notrack".to_owned()));
     } else {
         guards.extend(condition.established.map(Guard::Established));
         guards.extend(condition.opening.map(Guard::First));
@@ -289,88 +295,6 @@ fn both(family: AddrExpr, rest: &[AddrExpr]) -> AddrExpr {
     all_of(&all)
 }
 
-/// How a row meets translated packets.
-enum Via {
-    /// It does not ask.
-    Anything,
-    /// Only packets that were not translated.
-    None,
-    /// Only what these translations gave.
-    Only(Vec<NatIx>),
-}
-
-fn translated(l: &Lowering<'_>, place: Place, condition: &Condition, guards: &mut Vec<Guard>, never: &mut bool) -> Via {
-    let early = matches!(place, Place::Raw | Place::Arrival);
-    let mut via = match condition.translated {
-        None => Via::Anything,
-        Some(_) if place == Place::Raw && condition.untracked.is_some() => Via::Anything,
-        Some(true) if early => {
-            *never = true;
-            Via::Anything
-        }
-        Some(true) => Via::Only((0..l.device.nat.rules.len() as u32).map(NatIx).collect()),
-        Some(false) => Via::None,
-    };
-    for test in &condition.marks {
-        match by_mark(l, test).filter(|_| !early) {
-            Some(list) => {
-                via = match via {
-                    Via::Only(before) => Via::Only(before.into_iter().filter(|n| list.contains(n)).collect()),
-                    _ => Via::Only(list),
-                };
-            }
-            None => guards.push(Guard::Unmodelled(test.span, "mark".to_owned())),
-        }
-    }
-    via
-}
-
-/// The translations that alone set the mark a test asks for; `None` where marks come from elsewhere.
-fn by_mark(l: &Lowering<'_>, test: &MarkTest) -> Option<Vec<NatIx>> {
-    let fits = |mark: u32| mark & test.mask == test.value & test.mask;
-    let elsewhere = l.other_marks.iter().any(|m| m.is_none_or(fits));
-    if test.negated || elsewhere || fits(0) {
-        return None;
-    }
-    let list: Vec<NatIx> = l.marked.iter().filter(|(mark, _)| fits(**mark)).flat_map(|(_, list)| list.iter().copied()).collect();
-    (!list.is_empty()).then_some(list)
-}
-
-/// Of translations, those whose target the destinations of a row hold, and whether that is sure.
-fn aimed(l: &Lowering<'_>, list: Vec<NatIx>, dst: &[AddrExpr]) -> (Vec<NatIx>, bool) {
-    if dst.is_empty() {
-        return (list, true);
-    }
-    let wanted = all_of(dst);
-    let mut sure = true;
-    let kept = list.into_iter().filter(|n| {
-        let target = l.device.nat.rules.get(n.0 as usize).and_then(|r| r.to.get());
-        let answer = match target {
-            Some(AddrExpr::Range(a, b)) => match (holds(&wanted, *a), holds(&wanted, *b)) {
-                (Some(x), Some(y)) if a == b || x == y => Some(x && y),
-                _ => None,
-            },
-            _ => None,
-        };
-        sure &= answer.is_some();
-        answer != Some(false)
-    });
-    (kept.collect(), sure)
-}
-
-/// Where marks are set other than by a translation.
-fn marks(l: &mut Lowering<'_>) {
-    for chain in &l.rules.chains {
-        for row in &chain.rows {
-            if let Some(mark) = row.sets_mark
-                && !matches!(row.target, Target::Destination(_))
-            {
-                l.other_marks.push(mark);
-            }
-        }
-    }
-}
-
 fn pipeline(l: &mut Lowering<'_>) {
     let hooks: Vec<At> = l.device.filters.iter().flat_map(|f| f.attach.iter().map(|a| a.hook)).collect();
     let accept = || Fact::known(Verdict::Accept, l.rules.unfiltered.origin.clone());
@@ -380,8 +304,20 @@ fn pipeline(l: &mut Lowering<'_>) {
         None => l.rules.unfiltered.clone(),
     };
     let whole = |hook: At| Some(Stage::Filter { hook, undecided: undecided.clone() });
+    // A rule set that says nothing at all about what goes through the box may be one of a host that forwards nothing.
+    let silent = !l
+        .rules
+        .chains
+        .iter()
+        .any(|c| c.base.as_ref().is_some_and(|b| b.hook == Hook::Forward || b.kind == Kind::Nat && !c.rows.is_empty()));
+    let forwards = if silent {
+        let why = Why::at(WhyCode::NotExported, "net.ipv4.ip_forward", vec![l.rules.head]);
+        Some(Stage::Filter { hook: At::Forward, undecided: Fact::unknown(why) })
+    } else {
+        whole(At::Forward)
+    };
     let to_box = [optional(At::Arrival), Some(Stage::DestNat), optional(At::Inbound), whole(At::Local), Some(Stage::Gate)];
-    let through = [optional(At::Arrival), Some(Stage::DestNat), optional(At::Inbound), whole(At::Forward), optional(At::Outbound)];
+    let through = [optional(At::Arrival), Some(Stage::DestNat), optional(At::Inbound), forwards, optional(At::Outbound)];
     let pipeline = Pipeline { to_box: to_box.into_iter().flatten().collect(), through: through.into_iter().flatten().collect() };
     l.device.pipeline = pipeline;
 }

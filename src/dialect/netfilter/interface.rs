@@ -159,7 +159,12 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
     for (pattern, mut found) in l.interfaces.patterns.iter().zip(evidence) {
         if found.signs.is_empty() {
             if let Some(origin) = outside.clone() {
-                found.signs.push(TrustSign { code: "sign.beside_outside", strength: SignStrength::Medium, points_to: SidePointer::Trusted, origin });
+                found.signs.push(TrustSign {
+                    code: "sign.beside_outside",
+                    strength: SignStrength::Medium,
+                    points_to: SidePointer::Trusted,
+                    origin,
+                });
             } else if let Some(at) = found.leaves.filter(|_| !found.enters) {
                 found.signs.push(sign("sign.only_leaves", SignStrength::Weak, SidePointer::Untrusted, at));
             }
@@ -191,7 +196,7 @@ fn judged_outside(i: &Interface) -> bool {
 }
 
 /// The interfaces that a conjunction names without negation.
-fn named<'a>(all: &'a [Names]) -> impl Iterator<Item = &'a NamePattern> {
+fn named(all: &[Names]) -> impl Iterator<Item = &NamePattern> {
     all.iter().filter(|n| !n.negated).flat_map(|n| &n.patterns)
 }
 
@@ -265,7 +270,8 @@ fn is_vpn(condition: &Condition) -> bool {
     let list = condition.services.terms().unwrap_or_default();
     !list.is_empty()
         && list.iter().all(|t| {
-            matches!(t.protocol, Some(50 | 51)) || t.protocol == Some(17) && t.dst_ports.iter().all(|p| matches!(p, (500, 500) | (4500, 4500))) && !t.dst_ports.is_empty()
+            matches!(t.protocol, Some(50 | 51))
+                || t.protocol == Some(17) && t.dst_ports.iter().all(|p| matches!(p, (500, 500) | (4500, 4500))) && !t.dst_ports.is_empty()
         })
 }
 

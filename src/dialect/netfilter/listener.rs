@@ -25,7 +25,8 @@ pub fn fill(l: &mut Lowering<'_>, input: &Input<'_>) {
             let mut words = entry.split(' ');
             let Some(service) = words.next().and_then(|w| schema::SERVICES.iter().find(|s| **s == w)) else { continue };
             let wanted: Vec<SvcTerm> = words.filter_map(term).collect();
-            let answers = (*service == "ping").then(|| input.grammar.default_as("icmp echo", None, Some(l.rules.head), |v| (v == "answered").then_some(true)));
+            let answers = (*service == "ping")
+                .then(|| input.grammar.default_as("icmp echo", None, Some(l.rules.head), |v| (v == "answered").then_some(true)));
             items.extend(listener(plane, service, &wanted, &permits, answers));
         }
     }
@@ -71,7 +72,13 @@ fn permits(l: &Lowering<'_>) -> Vec<(Span, SvcTerm)> {
     out
 }
 
-fn listener(plane: Plane, service: &'static str, wanted: &[SvcTerm], permits: &[(Span, SvcTerm)], answers: Option<Fact<bool>>) -> Option<Listener> {
+fn listener(
+    plane: Plane,
+    service: &'static str,
+    wanted: &[SvcTerm],
+    permits: &[(Span, SvcTerm)],
+    answers: Option<Fact<bool>>,
+) -> Option<Listener> {
     let names = |want: &SvcTerm, permit: &SvcTerm| {
         permit.protocol == want.protocol
             && match (want.icmp, permit.icmp) {

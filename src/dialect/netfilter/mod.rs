@@ -10,7 +10,9 @@ mod interface;
 mod listener;
 pub mod names;
 mod nat;
+mod numbers;
 mod reference;
+mod via;
 
 pub use filter::{broadcast, multicast};
 
@@ -20,7 +22,7 @@ use crate::ir::device::{Completeness, ExportForm, Identity};
 use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, Verdict};
 use crate::source::Span;
-use condition::Condition;
+use condition::{Condition, Services};
 use std::collections::{BTreeMap, HashMap};
 
 /// Where in a packet's way a base chain is asked.
@@ -111,6 +113,8 @@ pub struct Row {
     pub target: Target,
     /// Whether it writes to the log.
     pub logs: bool,
+    /// Whether it takes packets out of the tracking of connections.
+    pub untracks: bool,
     /// The mark it sets: a known one, or (`Some(None)`) one that cannot be told.
     pub sets_mark: Option<Option<u32>>,
 }
@@ -154,6 +158,8 @@ pub struct Ruleset {
     pub form: ExportForm,
     /// What happens where no chain is attached at a hook, and why; by hook and family.
     pub unfiltered: Fact<Verdict>,
+    /// A part that is named and not here.
+    pub missing: Option<Span>,
     /// Whether rules speak of IPv6 addresses or protocols.
     pub speaks_v6: Option<Span>,
 }
@@ -167,6 +173,7 @@ impl Ruleset {
             by_name: HashMap::new(),
             head,
             form: ExportForm::Full,
+            missing: None,
             unfiltered,
             speaks_v6: None,
         }
@@ -194,9 +201,13 @@ impl Ruleset {
             .filter_map(|(ix, c)| Some((ix, c.base.as_ref()?)))
             .filter(|(_, b)| b.hook == hook && kind(b.kind))
             .collect();
-        // Of chains with the same priority, the kernel asks the one attached last first (`nf_hook_entries_grow`).
-        list.sort_by_key(|(ix, b)| (b.priority, std::cmp::Reverse(*ix)));
+        list.sort_by_key(|(ix, b)| (b.priority, *ix));
         list
+    }
+
+    /// Whether the kernel asks any chain at all; a part of a rule set may hold none that it does.
+    pub fn has_base(&self) -> bool {
+        self.chains.iter().any(|c| c.base.is_some())
     }
 
     /// Whether no row and no policy decides anything.
@@ -215,6 +226,8 @@ struct Lowering<'a> {
     interfaces: interface::Interfaces,
     /// Translations that set a mark, by mark.
     marked: BTreeMap<u32, Vec<crate::ir::nat::NatIx>>,
+    /// What rows take out of the tracking of connections, as it arrives.
+    untracked: Vec<Services>,
     /// Whether something else sets marks: a known one, or any.
     other_marks: Vec<Option<u32>>,
 }
@@ -239,12 +252,16 @@ const SILENT: &[&str] = &[
 
 /// Turns a rule set into a device.
 pub fn lower(rules: &Ruleset, input: &Input<'_>) -> Device {
-    let mut gaps: BTreeMap<&'static str, Why> =
-        SILENT.iter().map(|t| (*t, Why::at(WhyCode::NotExported, *t, vec![rules.head]))).collect();
+    let mut gaps: BTreeMap<&'static str, Why> = SILENT.iter().map(|t| (*t, Why::at(WhyCode::NotExported, *t, vec![rules.head]))).collect();
     let form = rules.form;
     if form == ExportForm::Excerpt {
         for topic in ["local_filter", "forward_filter", "nat", "interfaces"] {
             gaps.insert(topic, Why::at(WhyCode::NotExported, topic, vec![rules.head]));
+        }
+    }
+    if let Some(at) = rules.missing {
+        for topic in ["local_filter", "forward_filter", "nat"] {
+            gaps.entry(topic).or_insert_with(|| Why::at(WhyCode::NotExported, "include", vec![at]));
         }
     }
     let table = &input.grammar.file.identity;
@@ -257,7 +274,10 @@ pub fn lower(rules: &Ruleset, input: &Input<'_>) -> Device {
     let mut device = Device::new(identity, Completeness { form, gaps });
     device.span = Some(rules.head);
     let interfaces = interface::collect(rules);
-    let mut lowering = Lowering { rules, device, interfaces, marked: BTreeMap::new(), other_marks: Vec::new() };
+    let arriving = rules.chains.iter().filter(|c| c.base.as_ref().is_none_or(|b| b.hook != Hook::Output));
+    let untracking = arriving.flat_map(|c| &c.rows).filter(|r| r.untracks).flat_map(|r| &r.conditions);
+    let untracked = untracking.filter(|c| !c.never).map(|c| c.services.clone()).collect();
+    let mut lowering = Lowering { rules, device, interfaces, marked: BTreeMap::new(), untracked, other_marks: Vec::new() };
     interface::fill(&mut lowering, input);
     nat::fill(&mut lowering);
     filter::fill(&mut lowering);

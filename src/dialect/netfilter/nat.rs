@@ -4,6 +4,7 @@
 //! where it cannot, those rows are of unknown life. Only the first packet of a connection comes here.
 
 use super::condition::{Condition, all_of, product};
+use super::filter::may_be_untracked;
 use super::{Hook, Kind, Lowering, Row, Target, Translation};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, IfMatch};
@@ -25,11 +26,10 @@ pub fn holds(e: &AddrExpr, ip: IpAddr) -> Option<bool> {
         AddrExpr::AnyV6 => Some(ip.is_ipv6()),
         AddrExpr::Nothing => Some(false),
         AddrExpr::Range(a, b) => Some(a.is_ipv4() == ip.is_ipv4() && *a <= ip && ip <= *b),
-        AddrExpr::Union(list) => list.iter().map(|e| holds(e, ip)).fold(Some(false), |all, one| match (all, one) {
-            (Some(true), _) | (_, Some(true)) => Some(true),
-            (Some(false), Some(false)) => Some(false),
-            _ => None,
-        }),
+        AddrExpr::Union(list) => {
+            let answers: Vec<Option<bool>> = list.iter().map(|e| holds(e, ip)).collect();
+            if answers.contains(&Some(true)) { Some(true) } else { answers.iter().all(Option::is_some).then_some(false) }
+        }
         AddrExpr::Except(a, b) => match (holds(a, ip), holds(b, ip)) {
             (Some(false), _) | (_, Some(true)) => Some(false),
             (Some(true), Some(false)) => Some(true),
@@ -43,7 +43,10 @@ pub fn holds(e: &AddrExpr, ip: IpAddr) -> Option<bool> {
 /// Fills the translations.
 pub fn fill(l: &mut Lowering<'_>) {
     let rules = l.rules;
-    for (ix, _) in rules.bases(Hook::Prerouting, |k| k == Kind::Nat) {
+    // Of chains with the same priority, the kernel asks the one attached last first (`nf_hook_entries_grow`); the first to translate wins.
+    let mut bases = rules.bases(Hook::Prerouting, |k| k == Kind::Nat);
+    bases.sort_by_key(|(ix, base)| (base.priority, std::cmp::Reverse(*ix)));
+    for (ix, _) in bases {
         let family = rules.tables[rules.chains[ix].table].family.unwrap_or(Family::Both);
         let mut walk = Walk { l: &mut *l, family, off: Vec::new(), path: Vec::new() };
         walk.chain(ix, &Condition::default());
@@ -112,8 +115,13 @@ impl Walk<'_, '_> {
     fn translation(&mut self, row: &Row, condition: &Condition, translation: &Translation) {
         let mut src = condition.src.clone();
         let mut dst = condition.dst.clone();
-        let mut unsure: Vec<Why> = condition.unmodelled.iter().map(|(s, what)| Why::at(WhyCode::Unmodelled, what.clone(), vec![*s])).collect();
+        let mut unsure: Vec<Why> =
+            condition.unmodelled.iter().map(|(s, what)| Why::at(WhyCode::Unmodelled, what.clone(), vec![*s])).collect();
         unsure.extend(condition.marks.first().map(|m| Why::at(WhyCode::Unmodelled, "mark", vec![m.span])));
+        // Packets that are not tracked are not translated.
+        if may_be_untracked(self.l, condition) {
+            unsure.push(Why::at(WhyCode::Unmodelled, "notrack", vec![row.span]));
+        }
         for off in &self.off {
             match self.overlap(off, condition) {
                 Overlap::None => {}
@@ -184,13 +192,16 @@ impl Walk<'_, '_> {
         if services.is_empty() || families || interfaces {
             return Overlap::None;
         }
-        let sure = off.unmodelled.is_empty() && off.marks.is_empty() && off.local.is_none() && off.translated.is_none() && off.rate.is_none();
+        let sure =
+            off.unmodelled.is_empty() && off.marks.is_empty() && off.local.is_none() && off.translated.is_none() && off.rate.is_none();
         let whole = sure
             && services == of.services
             && (off.family.is_none() || off.family == of.family)
             && match self.l.interfaces.matching(&off.ingress) {
                 IfMatch::Any => true,
-                IfMatch::These(a) => matches!(self.l.interfaces.matching(&of.ingress), IfMatch::These(b) if b.iter().all(|ix| a.contains(ix))),
+                IfMatch::These(a) => {
+                    matches!(self.l.interfaces.matching(&of.ingress), IfMatch::These(b) if b.iter().all(|ix| a.contains(ix)))
+                }
                 IfMatch::Unknown(_) => false,
             };
         match (whole, off.src.is_empty(), off.dst.is_empty()) {

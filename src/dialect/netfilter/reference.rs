@@ -31,7 +31,8 @@ pub fn fill(l: &mut Lowering<'_>) {
         }
     }
     let own = rules.chains.iter().zip(uses).filter(|(c, _)| c.base.is_none() && rules.tables[c.table].family.is_some());
-    let definitions = own.map(|(c, uses)| Definition { kind: "filter", name: c.name.clone(), span: c.span, builtin: false, uses }).collect();
+    let definitions =
+        own.map(|(c, uses)| Definition { kind: "filter", name: c.name.clone(), span: c.span, builtin: false, uses }).collect();
     let evidence = Origin::Written(rules.head);
     l.device.definitions = List::complete(definitions, evidence.clone());
     l.device.undefined = List::complete(undefined, evidence);

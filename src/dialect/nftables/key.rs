@@ -12,14 +12,27 @@ use crate::source::Span;
 /// What a match is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Key {
-    Source { v6: bool },
-    Destination { v6: bool },
+    Source {
+        v6: bool,
+    },
+    Destination {
+        v6: bool,
+    },
     /// Protocol, by the header of a family where one is named.
-    Protocol { family: Option<Family> },
-    Port { source: bool, protocol: Option<u8> },
+    Protocol {
+        family: Option<Family>,
+    },
+    Port {
+        source: bool,
+        protocol: Option<u8>,
+    },
     TcpFlags,
-    IcmpType { v6: bool },
-    IcmpCode { v6: bool },
+    IcmpType {
+        v6: bool,
+    },
+    IcmpCode {
+        v6: bool,
+    },
     In,
     Out,
     Family,
@@ -34,7 +47,10 @@ pub(super) enum Key {
     Ipsec,
     FragmentOffset,
     /// Nothing that is modelled, with what it implies.
-    Other { protocol: Option<u8>, family: Option<Family> },
+    Other {
+        protocol: Option<u8>,
+        family: Option<Family>,
+    },
 }
 
 /// Reads a key at a place; gives it with the number of words it takes.
@@ -66,7 +82,9 @@ pub(super) fn key(list: &[Token<'_>], at: usize) -> Option<(Key, usize)> {
         ("icmpv6", "type") => (Key::IcmpType { v6: true }, 2),
         ("icmp", "code") => (Key::IcmpCode { v6: false }, 2),
         ("icmpv6", "code") => (Key::IcmpCode { v6: true }, 2),
-        (proto @ ("icmp" | "icmpv6" | "esp" | "ah" | "gre" | "comp" | "igmp"), field) if !field.is_empty() => return other(protocol(proto), None, 2),
+        (proto @ ("icmp" | "icmpv6" | "esp" | "ah" | "gre" | "comp" | "igmp"), field) if !field.is_empty() => {
+            return other(protocol(proto), None, 2);
+        }
         ("meta", field) => return meta(field).map(|k| (k, 2)).or_else(|| if field.is_empty() { None } else { other(None, None, 2) }),
         ("ct", "state") => (Key::State, 2),
         ("ct", "status") => (Key::Status, 2),
@@ -75,7 +93,10 @@ pub(super) fn key(list: &[Token<'_>], at: usize) -> Option<(Key, usize)> {
         ("ct", "count") => return None,
         ("ct", field) if !field.is_empty() => return other(None, None, 2),
         ("fib", _) => return fib(list, at),
-        ("socket" | "rt" | "ether" | "vlan" | "arp" | "exthdr" | "hbh" | "frag" | "dst" | "mh" | "osf" | "cgroup" | "vxlan" | "geneve", field) => {
+        (
+            "socket" | "rt" | "ether" | "vlan" | "arp" | "exthdr" | "hbh" | "frag" | "dst" | "mh" | "osf" | "cgroup" | "vxlan" | "geneve",
+            field,
+        ) => {
             return other(None, None, if field.is_empty() { 1 } else { 2 });
         }
         ("ipsec", _) => return other(None, None, 3),
@@ -93,9 +114,9 @@ fn meta(word: &str) -> Option<Key> {
         "mark" => Key::Mark,
         "pkttype" => Key::PacketType,
         "secpath" | "ipsec" => Key::Ipsec,
-        "length" | "skuid" | "skgid" | "iifgroup" | "oifgroup" | "iiftype" | "oiftype" | "ibrname" | "obrname" | "ibridgename" | "obridgename"
-        | "rtclassid" | "cpu" | "priority" | "cgroup" | "day" | "hour" | "time" | "random" | "sdif" | "sdifname" | "iifkind" | "oifkind"
-        | "broute" | "nftrace" => Key::Other { protocol: None, family: None },
+        "length" | "skuid" | "skgid" | "iifgroup" | "oifgroup" | "iiftype" | "oiftype" | "ibrname" | "obrname" | "ibridgename"
+        | "obridgename" | "rtclassid" | "cpu" | "priority" | "cgroup" | "day" | "hour" | "time" | "random" | "sdif" | "sdifname"
+        | "iifkind" | "oifkind" | "broute" | "nftrace" => Key::Other { protocol: None, family: None },
         _ => return None,
     })
 }
@@ -151,7 +172,10 @@ impl Key {
     pub(super) fn is_v6(self) -> bool {
         matches!(
             self,
-            Key::Source { v6: true } | Key::Destination { v6: true } | Key::IcmpType { v6: true } | Key::Protocol { family: Some(Family::V6) }
+            Key::Source { v6: true }
+                | Key::Destination { v6: true }
+                | Key::IcmpType { v6: true }
+                | Key::Protocol { family: Some(Family::V6) }
         )
     }
 
@@ -219,7 +243,11 @@ impl Key {
             }
             Key::Family | Key::EtherType => {
                 let has = |list: [&str; 2]| words.iter().any(|w| list.contains(w));
-                let (v4, v6) = if self == Key::Family { (has(["ipv4", "2"]), has(["ipv6", "10"])) } else { (has(["ip", "0x0800"]), has(["ip6", "0x86dd"])) };
+                let (v4, v6) = if self == Key::Family {
+                    (has(["ipv4", "2"]), has(["ipv6", "10"]))
+                } else {
+                    (has(["ip", "0x0800"]), has(["ip6", "0x86dd"]))
+                };
                 match (v4 != negated, v6 != negated) {
                     (true, true) => vec![Condition::default()],
                     (true, false) => vec![Condition { family: Some(Family::V4), ..Condition::default() }],
@@ -229,7 +257,9 @@ impl Key {
             }
             Key::Mark => match words[..] {
                 [one] => match number(one) {
-                    Some(value) => vec![Condition { marks: vec![MarkTest { value, mask: u32::MAX, negated, span }], ..Condition::default() }],
+                    Some(value) => {
+                        vec![Condition { marks: vec![MarkTest { value, mask: u32::MAX, negated, span }], ..Condition::default() }]
+                    }
                     None => unmodelled(),
                 },
                 _ => unmodelled(),
@@ -237,9 +267,16 @@ impl Key {
             Key::State => states(&words, negated, span),
             Key::Status => match words[..] {
                 // Where connections are not told apart yet, the comparison fails either way.
-                ["dnat"] => vec![Condition { translated: Some(!negated), untracked: Some(false), ..Condition::default() }],
+                ["dnat"] => {
+                    vec![Condition { translated: Some(!negated), untracked: Some(false), notrack: Some(false), ..Condition::default() }]
+                }
                 _ if words.iter().all(|w| matches!(*w, "assured" | "seen-reply" | "expected" | "confirmed")) => {
-                    vec![Condition { established: (!negated).then_some(span), untracked: Some(false), ..Condition::default() }]
+                    vec![Condition {
+                        established: (!negated).then_some(span),
+                        untracked: Some(false),
+                        notrack: Some(false),
+                        ..Condition::default()
+                    }]
                 }
                 _ => unmodelled(),
             },
@@ -287,11 +324,15 @@ impl Key {
             flags.map(|t| tcp_flag(t.text)).try_fold(0, |all, one| one.map(|b| all | b))
         };
         let conditions = match (self, bits(mask), bits(value)) {
-            (Key::TcpFlags, Some(mask), Some(value)) => vec![if opens(mask, value) == negated { Condition::never() } else { Condition::default() }],
+            (Key::TcpFlags, Some(mask), Some(value)) => {
+                vec![if opens(mask, value) == negated { Condition::never() } else { Condition::default() }]
+            }
             // A first packet is no later fragment.
             (Key::FragmentOffset, Some(0x1fff), Some(0)) => vec![if negated { Condition::never() } else { Condition::default() }],
             (Key::Mark, ..) => match (one_number(mask), one_number(value)) {
-                (Some(mask), Some(value)) => vec![Condition { marks: vec![MarkTest { value, mask, negated, span: at }], ..Condition::default() }],
+                (Some(mask), Some(value)) => {
+                    vec![Condition { marks: vec![MarkTest { value, mask, negated, span: at }], ..Condition::default() }]
+                }
                 _ => vec![Condition::unmodelled(at, "mark")],
             },
             (Key::Source { v6 } | Key::Destination { v6 }, ..) => match (mask, value) {

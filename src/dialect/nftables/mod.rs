@@ -4,6 +4,7 @@
 //! What follows from the rows is the shared lowering's business.
 
 mod key;
+mod matching;
 mod rule;
 mod value;
 
@@ -41,7 +42,7 @@ impl Dialect for Nftables {
         // Sets first: a rule may stand before the elements of a set that it names.
         input.tree.root().children().for_each(|n| reader.sets(n));
         input.tree.root().children().for_each(|n| reader.statement(n));
-        if reader.rules.decides_nothing() {
+        if !reader.rules.has_base() || reader.rules.decides_nothing() {
             reader.rules.form = ExportForm::Excerpt;
         }
         vec![netfilter::lower(&reader.rules, input)]
@@ -178,12 +179,14 @@ impl<'a> Reader<'a> {
                     self.rules.by_name.clear();
                 }
             }
-            "delete" | "destroy" | "undefine" | "reset" | "list" | "counter" | "quota" | "limit" | "flowtable" | "ct" | "secmark" | "synproxy" => {
+            "delete" | "destroy" | "undefine" | "reset" | "list" | "counter" | "quota" | "limit" | "flowtable" | "ct" | "secmark"
+            | "synproxy" => {
                 node.mark_below(Mark::Irrelevant);
             }
             // What an included file holds is not here.
             "include" => {
                 node.read();
+                self.rules.missing.get_or_insert(node.span());
             }
             // A rule without `add rule` before it is none; words without sense stay unread.
             _ => {}
@@ -198,7 +201,11 @@ impl<'a> Reader<'a> {
                 self.chain(table, family, node, node.word_or_empty(1));
             }
             "set" | "map" | "define" => {}
-            "comment" | "flags" | "counter" | "quota" | "limit" | "flowtable" | "ct" | "secmark" | "synproxy" | "tunnel" | "include" => {
+            "include" => {
+                node.read();
+                self.rules.missing.get_or_insert(node.span());
+            }
+            "comment" | "flags" | "counter" | "quota" | "limit" | "flowtable" | "ct" | "secmark" | "synproxy" | "tunnel" => {
                 node.mark_below(Mark::Irrelevant);
             }
             _ => {}

@@ -155,7 +155,9 @@ fn split_data(word: &str) -> (&str, Option<&str>) {
         return ("", Some(value));
     }
     match word.split_once(':') {
-        Some((key, value)) if value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') && !value.contains(':') && !is_mac_or_v6(word) => {
+        Some((key, value))
+            if value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') && !value.contains(':') && !is_mac_or_v6(word) =>
+        {
             (key, Some(value))
         }
         _ => (word, None),
@@ -181,11 +183,10 @@ mod tests {
     #[test]
     fn elements_have_parts_and_data_and_lose_their_timeouts() {
         assert_eq!(read("= { 192.0.2.1 timeout 1h expires 3m , 2001:db8::1 }").len(), 2);
-        assert_eq!(read("{ established : accept , 22:jump x , lo : goto y }"), [
-            ("established".into(), "accept".into()),
-            ("22".into(), "jump x".into()),
-            ("lo".into(), "goto y".into())
-        ]);
+        assert_eq!(
+            read("{ established : accept , 22:jump x , lo : goto y }"),
+            [("established".into(), "accept".into()), ("22".into(), "jump x".into()), ("lo".into(), "goto y".into())]
+        );
         assert_eq!(read("{ 10.0.0.1 . 22 : 10.1.1.1 . 80 }"), [("10.0.0.1 22".into(), "10.1.1.1 . 80".into())]);
     }
 }
