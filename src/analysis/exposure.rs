@@ -6,17 +6,18 @@
 
 use super::flow::{CELLS, Cell, Flow, melt, narrowed, narrowed_to, sample};
 use super::limits::Admitted;
-use super::resolve::{self, Bound, CompiledRow, Resolver};
+use super::ready::Ready;
+use super::resolve::{self, CompiledRow, Resolver};
 use super::trust::{self, Side};
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{AddrExpr, Filter, Guard, Hook, IfMatch, Stage, Verdict};
-use crate::ir::interface::{InterfaceIx, InterfaceKind, SidePointer};
+use crate::ir::filter::{AddrExpr, Guard, Hook, IfMatch, Stage, Verdict};
+use crate::ir::interface::{InterfaceIx, InterfaceKind};
 use crate::ir::listener::{Binding, LimitStage, Listener, ListenerIx, Plane, Reach};
 use crate::ir::nat::NatIx;
 use crate::ir::record::{Record, Step, Witness};
 use crate::ir::schema;
-use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, Row, service};
+use crate::packet::{self, AddrSet, Assignment, Budget, Class, Decided, End, Intervals, Packet, PacketSet, Product, RowRef, service};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -121,16 +122,9 @@ pub fn ports_text(listener: &Listener) -> String {
     listener.ports.get().map_or_else(String::new, |terms| resolve::service_text(&resolve::union_of_terms(terms)))
 }
 
-/// A filter's rows that concern one interface and one way of translation, as the evaluator takes them.
-struct Ready {
-    filter: packet::Filter,
-    /// Row of the evaluator to row of the configured filter.
-    rows: Vec<usize>,
-}
-
+/// Filter and number of the attachment: on any interface, and by interface.
 type Attachments = (Vec<(usize, usize)>, HashMap<InterfaceIx, Vec<(usize, usize)>>);
 
-type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 /// Where packets come to a listener: what they are, and how they go on. Running it gives a [`Flow`].
 #[derive(Clone, Debug)]
 pub(super) struct Door {
@@ -150,13 +144,18 @@ pub(super) struct Door {
     pub(super) whichever: Option<AddrSet>,
 }
 
+/// What each translation takes.
+pub(super) type ActedOn = Vec<(NatIx, Product)>;
+
+type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
+
 /// Answers the questions of one device.
 pub struct Engine<'a> {
     pub(super) cx: &'a Context<'a>,
     /// Names of the device.
     pub resolver: Resolver<'a>,
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
-    ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
+    pub(super) ready: RefCell<HashMap<ReadyKey, Rc<Ready>>>,
     pub(super) budget: RefCell<Budget>,
     /// Whether networks further inside, behind other routers, count among the sources of a trusted side.
     pub(super) further_inside: std::cell::Cell<bool>,
@@ -164,6 +163,8 @@ pub struct Engine<'a> {
     pub(super) inside_networks: std::cell::OnceCell<Vec<(InterfaceIx, AddrSet)>>,
     /// Where filters are attached: on any interface, and by interface; filter and number of the attachment.
     attachments: std::cell::OnceCell<Attachments>,
+    /// What translations take on an interface in a family, once somebody asked.
+    pub(super) acted_on: RefCell<HashMap<(InterfaceIx, bool), Rc<ActedOn>>>,
     /// Networks of trusted interfaces, once somebody asked.
     pub(super) inside: std::cell::OnceCell<AddrSet>,
     /// Whether packets from remote access are those of users who logged in, so that rows for users hold for them.
@@ -182,6 +183,7 @@ impl<'a> Engine<'a> {
             compiled: RefCell::default(),
             ready: RefCell::default(),
             budget: RefCell::new(Budget::new(WORK)),
+            acted_on: RefCell::default(),
             further_inside: std::cell::Cell::new(false),
             inside_networks: std::cell::OnceCell::new(),
             attachments: std::cell::OnceCell::new(),
@@ -198,75 +200,6 @@ impl<'a> Engine<'a> {
         let rows = Rc::new(self.cx.device().filters.get(filter).map(|f| self.resolver.rows(f)).unwrap_or_default());
         self.compiled.borrow_mut().insert(filter, rows.clone());
         rows
-    }
-
-    fn ready(&self, filter: usize, ingress: InterfaceIx, egress: Option<InterfaceIx>, nat: Option<NatIx>, to_box: bool) -> Rc<Ready> {
-        let key = (filter, ingress, egress, nat, to_box);
-        if let Some(done) = self.ready.borrow().get(&key) {
-            return done.clone();
-        }
-        let configured = &self.cx.device().filters[filter];
-        let from_tunnel =
-            self.cx.side(ingress).is_some_and(|s| matches!(s.side.get(), Some(SidePointer::Tunnel | SidePointer::RemoteAccess)));
-        let side = self.cx.side(ingress).and_then(|s| s.side.get());
-        let serves_users = || self.cx.device().remote_access.iter().any(|r| r.interface == Some(ingress));
-        let login = self.logged_in && (side == Some(&SidePointer::RemoteAccess) || serves_users());
-        let inside = self.logged_in && side.is_some_and(|s| *s != SidePointer::Untrusted);
-        let mut rows = Vec::new();
-        let mut index = Vec::new();
-        let bound = if to_box { Bound::ToBox(ingress) } else { Bound::Through };
-        for row in self.compiled(filter).iter() {
-            let out = egress.map_or(Some(true), |e| row.egress.covers(e));
-            let covered = match (row.ingress.covers(ingress), out) {
-                (Some(false), _) | (_, Some(false)) => continue,
-                (Some(true), Some(true)) => true,
-                _ => false,
-            };
-            let rule = &configured.rules[row.index];
-            let again = rule.dst.get().filter(|dst| resolve::names_own(dst));
-            let again = again.and_then(|_| self.resolver.row_bound(configured, row.index, rule, rule.live.value().value.tri(), bound));
-            let row = again.as_ref().unwrap_or(row);
-            let named = nat.is_some_and(|n| row.via.contains(&n));
-            let (matches, sees) = match nat {
-                _ if named => (row.by_service.clone(), Some(true)),
-                Some(_) => (row.plain.clone(), row.plain_sees_translated),
-                None => (row.plain.clone(), Some(true)),
-            };
-            let mut guard = match row.with_login {
-                Some(with_login) if login => with_login,
-                // Whether who stands inside has logged in, nobody can say.
-                Some(with_login) if inside => with_login.filter(|holds| !holds),
-                _ => row.guard,
-            };
-            if row.decrypted_only && !from_tunnel {
-                continue;
-            }
-            if sees == Some(false) {
-                continue;
-            }
-            if !covered || sees.is_none() {
-                guard = if guard == Some(false) { guard } else { None };
-            }
-            let verdict = match row.verdict {
-                Some(Verdict::Accept) => packet::Verdict::Accept,
-                Some(Verdict::Drop) => packet::Verdict::Drop,
-                Some(Verdict::Next) => packet::Verdict::Accept,
-                Some(Verdict::Continue) => packet::Verdict::Continue,
-                None => packet::Verdict::Unknown,
-            };
-            rows.push(Row { matches, verdict, guard });
-            index.push(row.index);
-        }
-        // Where rows may be missing, what the rows at hand decide stands. An end that lets packets go on still raises a finding
-        // (inferred, see `explain`): rows nobody shows must not hide what the lines at hand open. An end that stops proves nothing.
-        let end = match (&configured.incomplete, configured.default.get()) {
-            (Some(_), Some(Verdict::Drop)) | (_, None) => End::Unknown,
-            (None, Some(Verdict::Drop)) => End::Drop,
-            (_, Some(_)) => End::Accept,
-        };
-        let ready = Rc::new(Ready { filter: packet::Filter::of(rows, end), rows: index });
-        self.ready.borrow_mut().insert(key, ready.clone());
-        ready
     }
 
     /// Filters attached at a hook of an interface, in order: surely (`true`) or possibly.
@@ -322,15 +255,19 @@ impl<'a> Engine<'a> {
         let packet = flow.sample().or_else(|| sample(&before));
         flow.origins.push(attached.clone());
         if let Some((packet, assignment)) = packet {
-            self.explain(flow, configured, ready, &packet, &assignment);
+            self.explain(flow, ready, &packet, &assignment);
         }
     }
 
-    fn explain(&self, flow: &mut Flow, filter: &Filter, ready: &Ready, packet: &Packet, assignment: &Assignment) {
+    fn explain(&self, flow: &mut Flow, ready: &Ready, packet: &Packet, assignment: &Assignment) {
         let trace = ready.filter.trace(packet, assignment);
-        let row_of = |r: usize| ready.rows.get(r).and_then(|ix| filter.rules.get(*ix));
+        let filters = &self.cx.device().filters;
+        let row_of = |at: RowRef| {
+            let (filter, row) = ready.place(at)?;
+            Some((filters.get(filter)?, filters.get(filter)?.rules.get(row)?))
+        };
         for open in &trace.open {
-            if let Some(rule) = row_of(open.row) {
+            if let Some((filter, rule)) = row_of(*open) {
                 flow.steps.push(Step {
                     span: Some(rule.span),
                     code: "step.filter_may",
@@ -346,9 +283,16 @@ impl<'a> Engine<'a> {
                 flow.origins.push(Origin::Written(rule.span));
             }
         }
+        for call in &trace.via {
+            if let Some((filter, rule)) = row_of(*call) {
+                let args = vec![rule.label.clone(), filter.name.clone()];
+                flow.steps.push(Step { span: Some(rule.span), code: "step.filter_jump", args });
+                flow.origins.push(Origin::Written(rule.span));
+            }
+        }
         match trace.decided {
             Decided::Row(at, verdict) => {
-                if let Some(rule) = row_of(at.row) {
+                if let Some((filter, rule)) = row_of(at) {
                     let code = match verdict {
                         packet::Verdict::Accept => "step.filter_accept",
                         packet::Verdict::Drop => "step.filter_drop",
@@ -360,7 +304,8 @@ impl<'a> Engine<'a> {
                     flow.origins.push(Origin::all([Origin::Written(rule.span), rule.verdict.origin.clone()]));
                 }
             }
-            Decided::End(_, end) => {
+            Decided::End(chain, end) => {
+                let Some(filter) = ready.chains.get(chain.0 as usize).and_then(|(at, _)| filters.get(*at)) else { return };
                 let code = match end {
                     End::Drop => "step.filter_end_drop",
                     End::Accept => "step.filter_end_accept",
@@ -501,8 +446,16 @@ impl<'a> Engine<'a> {
                 }
                 for flow in self.ways(listener, binding, ingress, v6) {
                     latent |= flow.latent;
+                    // A source is sure to pass where it does whatever sets of unknown content it belongs to; to the interface's own
+                    // networks it belongs where the export does not show them, too.
+                    let own =
+                        self.resolver.unknown_network(&interface.name).map(|atom| packet::Variable { atom, side: packet::Side::Source });
+                    let near = |c: &&super::flow::Cell| own.is_none_or(|v| c.assignment.get(v) != Some(false));
+                    let sure = flow.cells.iter().filter(near).map(|c| c.lo.sources()).reduce(|a, b| a.intersection(&b));
+                    let sure = sure.unwrap_or_else(AddrSet::empty);
+                    through.0 = through.0.union(&sure);
                     for cell in &flow.cells {
-                        through = (through.0.union(&cell.lo.sources()), through.1.union(&cell.hi.sources()));
+                        through.1 = through.1.union(&cell.hi.sources());
                     }
                     let (class, login) = self.classes(listener, binding, ingress, &flow);
                     let replaces = best.as_ref().is_none_or(|(c, ..)| bounds(&class) > bounds(c));
@@ -608,7 +561,7 @@ impl<'a> Engine<'a> {
         let product = within.map_or_else(|| door.product.clone(), |w| door.product.intersection(w));
         if let Some(n) = door.nat {
             let rule = device.nat.rules.get(n.0 as usize)?;
-            let (mut flow, stages) = self.translate(&device.pipeline.to_box, rule, door.ingress, product, door.v6)?;
+            let (mut flow, stages) = self.translate(&device.pipeline.to_box, n, door.ingress, product, door.v6)?;
             for why in &door.doubts {
                 flow.doubt(why.clone());
             }

@@ -5,7 +5,7 @@ use super::forward::takes_all;
 use super::resolve::CompiledRow;
 use super::{Context, Sheet, known_word};
 use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
-use crate::ir::filter::{Filter, FilterRole, Hook, IfMatch, Rule, RuleLog, Verdict};
+use crate::ir::filter::{Filter, FilterRole, Guard, Hook, IfMatch, Rule, RuleLog, Verdict};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::record::{Record, Step, Word};
 use crate::ir::schema;
@@ -25,7 +25,8 @@ pub fn records(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>) {
         for (n, rule) in filter.rules.iter().enumerate() {
             let row = engine.resolver.row(filter, n, rule, Some(true));
             if let Some(row) = row {
-                sheet.add(record(cx, filter, n, rule, &row, shadows.get(n).and_then(Option::as_ref), last == Some(n)));
+                let through = lets_through(cx, engine, ix, n, &row);
+                sheet.add(record(cx, filter, n, rule, &row, shadows.get(n).and_then(Option::as_ref), last == Some(n), through));
             }
         }
     }
@@ -53,7 +54,10 @@ fn shadows(cx: &Context<'_>, engine: &Engine<'_>, ix: usize, filter: &Filter) ->
         let verdict = match row.verdict {
             Some(Verdict::Accept | Verdict::Next) => packet::Verdict::Accept,
             Some(Verdict::Drop) => packet::Verdict::Drop,
-            Some(Verdict::Continue) => packet::Verdict::Continue,
+            // What a called filter takes is not known here: a call takes nothing for sure.
+            Some(Verdict::Continue | Verdict::Jump(_)) => packet::Verdict::Continue,
+            Some(Verdict::Goto(to)) => packet::Verdict::Goto(packet::ChainId(to.0)),
+            Some(Verdict::Return) => packet::Verdict::Return,
             None => packet::Verdict::Unknown,
         };
         let usable = plain && pairs.is_some() && !row.scheduled && !row.decrypted_only;
@@ -110,14 +114,79 @@ fn speaks_of(cx: &Context<'_>, what: &IfMatch, at: &Origin, side: fn(&super::tru
     any.reduce(|a, b| a.or(&b)).unwrap_or_else(|| Fact::known(false, at.clone()))
 }
 
-fn record(cx: &Context<'_>, filter: &Filter, n: usize, rule: &Rule, row: &CompiledRow, shadow: Option<&Shadow>, last: bool) -> Record {
+/// For a row among filters that call each other, which accepts everything it is shown: whether it is shown everything, and from which
+/// side. `None` where the row itself tells.
+fn lets_through(cx: &Context<'_>, engine: &Engine<'_>, filter: usize, n: usize, row: &CompiledRow) -> Option<(Fact<bool>, Fact<bool>)> {
+    let device = cx.device();
+    let rule = &device.filters.get(filter)?.rules[n];
+    if row.verdict != Some(Verdict::Accept) || !engine.is_chained(filter) {
+        return None;
+    }
+    let at = Origin::Written(rule.span);
+    if !row.plain.terms.iter().any(|t| Class::of(&t.product.src, &class::public()) == Class::Any && is_every_port(&t.product.svc)) {
+        return Some((Fact::known(false, at.clone()), Fact::known(false, at)));
+    }
+    let mut answer: Option<(Fact<bool>, Fact<bool>)> = None;
+    for (root, attached) in device.filters.iter().enumerate().filter(|(_, f)| !f.attach.is_empty() && f.role != FilterRole::Other) {
+        let family = attached.family;
+        for (ix, side) in cx.sides.iter().enumerate().filter(|(_, s)| s.maybe_untrusted()) {
+            let ix = InterfaceIx(ix as u32);
+            if attached.attach.iter().all(|a| a.on.covers(ix) == Some(false)) {
+                continue;
+            }
+            for v6 in [false, true].into_iter().filter(|v6| family.includes(*v6)) {
+                let sources = engine.outside(ix, v6);
+                let universe = packet::Product { src: sources.clone(), ..packet::Product::any() };
+                let is_wide = |set: &packet::PacketSet| {
+                    let all = if v6 { packet::AddrSet::any_v6() } else { packet::AddrSet::any_v4() };
+                    Class::of(&set.sources(), &sources) == Class::Any
+                        && Class::of(&set.destinations(), &all) == Class::Any
+                        && is_every_port(&set.services())
+                };
+                let universe = packet::PacketSet::from(universe);
+                let exits = engine.exits(root, ix).into_iter().filter(|out| out.is_none_or(|out| row.egress.covers(out) != Some(false)));
+                let (mut lo, mut hi) = (false, false);
+                for bounds in exits.filter_map(|out| engine.probe(root, (ix, out), Some((filter, n)), &universe)) {
+                    lo |= is_wide(&bounds.lo);
+                    hi |= is_wide(&bounds.hi);
+                }
+                let wide = super::between(lo, hi, || Why::at(WhyCode::Unmodelled, rule.label.clone(), vec![rule.span]));
+                let wide = Fact { value: wide, origin: at.clone() };
+                let both = wide.and(&side.untrusted());
+                if answer.as_ref().is_none_or(|(w, from)| !w.and(from).value.is_true() && !both.value.is_false()) {
+                    answer = Some((wide, side.untrusted()));
+                }
+            }
+        }
+    }
+    Some(answer.unwrap_or_else(|| (Fact::known(false, at.clone()), Fact::known(false, at))))
+}
+
+/// Nearly every port of TCP and UDP.
+fn is_every_port(svc: &Intervals<u32>) -> bool {
+    use packet::service;
+    [service::TCP, service::UDP].iter().all(|p| svc.intersection(&service::protocol(*p)).count() > 60_000)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one record from all that is known of one row")]
+fn record(
+    cx: &Context<'_>,
+    filter: &Filter,
+    n: usize,
+    rule: &Rule,
+    row: &CompiledRow,
+    shadow: Option<&Shadow>,
+    last: bool,
+    through: Option<(Fact<bool>, Fact<bool>)>,
+) -> Record {
     let device = cx.device();
     let at = Origin::Written(rule.span);
     let mut record = Record::new(&schema::FILTER_RULE, format!("{} ({})", rule.label, filter.name), Some(rule.span));
     let live = rule.live.value();
-    let wide = wide(filter, rule, row);
-    let attach = attached_ingress(filter, rule);
-    let from = speaks_of(cx, &attach, &at, super::trust::Side::untrusted);
+    let (wide, from) = through.unwrap_or_else(|| {
+        let attach = attached_ingress(filter, rule);
+        (wide(filter, rule, row), speaks_of(cx, &attach, &at, super::trust::Side::untrusted))
+    });
     let to = match &rule.egress {
         // Attached to an interface only: it may lead anywhere inside.
         IfMatch::Any => Fact::known(true, at.clone()),
@@ -127,7 +196,7 @@ fn record(cx: &Context<'_>, filter: &Filter, n: usize, rule: &Rule, row: &Compil
     let verdict = rule.verdict.map(|v| match v {
         Verdict::Accept => Cow::Borrowed("accept"),
         Verdict::Drop => Cow::Borrowed("drop"),
-        Verdict::Next | Verdict::Continue => Cow::Borrowed("other"),
+        Verdict::Next | Verdict::Continue | Verdict::Jump(_) | Verdict::Goto(_) | Verdict::Return => Cow::Borrowed("other"),
     });
     record.word("verdict", verdict);
     record.bool("wide", wide.clone());
@@ -205,7 +274,7 @@ fn attached_ingress(filter: &Filter, rule: &Rule) -> IfMatch {
 /// Any source, any destination, any service, nothing that narrows it. Sources that are nearly all count as all.
 fn wide(filter: &Filter, rule: &Rule, row: &CompiledRow) -> Fact<bool> {
     let at = Origin::all([Origin::Written(rule.span), rule.src.origin.clone(), rule.dst.origin.clone(), rule.svc.origin.clone()]);
-    let narrowed = !rule.guards.is_empty() || rule.verdict.get() != Some(&Verdict::Accept);
+    let narrowed = rule.guards.iter().any(|g| !matches!(g, Guard::First(_))) || rule.verdict.get() != Some(&Verdict::Accept);
     if narrowed && row.guard.is_some() {
         return Fact::known(false, at);
     }

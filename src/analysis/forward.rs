@@ -11,7 +11,7 @@ use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule};
 use crate::ir::record::{Record, Step};
 use crate::ir::schema;
-use crate::packet::{AddrSet, Assignment, Class, Intervals, Product, Side, Variable, class, service};
+use crate::packet::{AddrSet, Assignment, Class, Intervals, PacketSet, Product, Side, Variable, class, service};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -216,17 +216,35 @@ fn translated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, n: N
     add(cx, engine, sheet, ingress, found);
 }
 
+/// Interfaces by which a translated packet may leave: the one that holds the target, or where no interface's network is known and rows
+/// ask for it, each other one.
+fn ways_on(engine: &Engine<'_>, rule: &NatRule, ingress: InterfaceIx) -> Vec<Option<InterfaceIx>> {
+    let device = engine.cx.device();
+    let known = device.interfaces.iter().flat_map(|i| &i.addresses).any(|a| a.net.get().is_some());
+    let asked = || device.filters.iter().flat_map(|f| &f.rules).any(|r| r.egress != crate::ir::filter::IfMatch::Any);
+    if known || !asked() {
+        return vec![egress_of(engine.cx, engine, rule)];
+    }
+    let others = (0..device.interfaces.len() as u32).map(InterfaceIx).filter(|ix| *ix != ingress);
+    let ways: Vec<Option<InterfaceIx>> = others.map(Some).collect();
+    if ways.is_empty() { vec![None] } else { ways }
+}
+
 /// The packets within `within` (as they are behind the translation) that one translation leads inside, behind all filters;
 /// `None` if there can be none.
 pub(super) fn through_translation(engine: &Engine<'_>, n: NatIx, rule: &NatRule, ingress: InterfaceIx, within: &Product) -> Option<Flow> {
     let v6 = rule.family == crate::ir::filter::Family::V6;
     let target = translate::target(engine, rule).intersection(within);
-    let (mut flow, stages) = engine.translate(&engine.cx.device().pipeline.through, rule, ingress, target, v6)?;
+    let (mut flow, stages) = engine.translate(&engine.cx.device().pipeline.through, n, ingress, target, v6)?;
     if rule.ingress.covers(ingress).is_none() {
         flow.doubt(None);
     }
-    engine.run(&mut flow, stages, ingress, egress_of(engine.cx, engine, rule), Some(n));
-    Some(flow)
+    let ways = ways_on(engine, rule, ingress).into_iter().map(|egress| {
+        let mut way = flow.clone();
+        engine.run(&mut way, stages, ingress, egress, Some(n));
+        way
+    });
+    ways.max_by_key(|way| (way.possible(), !way.unsure()))
 }
 
 /// The interface whose network holds a translation's target, where one does.
@@ -407,17 +425,47 @@ fn residual(cx: &Context<'_>, engine: &Engine<'_>, stages: &[Stage], ingress: In
                         }));
                     }
                     // A written row that takes the rest (pass or reject everything) decides before the end.
-                    let written = engine
-                        .compiled(filter_ix)
-                        .iter()
-                        .any(|r| r.guard == Some(true) && takes_all(r, v6) && r.ingress.covers(ingress) == Some(true));
-                    and(if written { Fact::known(false, origin.clone()) } else { ends_open });
+                    let written = engine.compiled(filter_ix).iter().any(|r| {
+                        r.guard == Some(true)
+                            && decides(r)
+                            && takes_all(r, v6)
+                            && r.ingress.covers(ingress) == Some(true)
+                            && r.egress == crate::ir::filter::IfMatch::Any
+                    });
+                    let by_end = left_to_end(engine, filter_ix, ingress, v6);
+                    and(match by_end {
+                        _ if written => Fact::known(false, origin.clone()),
+                        Some(left) => ends_open.and(&Fact { value: left, origin: origin.clone() }),
+                        None => ends_open,
+                    });
                 }
             }
             _ => {}
         }
     }
     (open.unwrap_or_else(|| Fact::known(false, Origin::Written(interface.span))), chain)
+}
+
+/// Whether a row ends the matter for what it matches: one that only counts, logs or calls another filter does not.
+fn decides(row: &resolve::CompiledRow) -> bool {
+    !matches!(row.verdict, Some(Verdict::Continue | Verdict::Jump(_) | Verdict::Goto(_) | Verdict::Return))
+}
+
+/// Whether nearly every port, on the way to some interface, is left to the end of a filter that calls others. What no row decides is left in most cases.
+fn left_to_end(engine: &Engine<'_>, filter: usize, ingress: InterfaceIx, v6: bool) -> Option<Val<bool>> {
+    let outside = engine.outside(ingress, v6);
+    let universe = PacketSet::from(Product { src: outside.clone(), ..Product::any() });
+    let open = |set: &PacketSet| {
+        let many = |p: u8| set.services().intersection(&service::protocol(p)).count() > 60_000;
+        Class::of(&set.sources(), &outside) >= Class::Broad && (many(service::TCP) || many(service::UDP))
+    };
+    let (mut lo, mut hi) = (false, false);
+    for egress in engine.exits(filter, ingress) {
+        let bounds = engine.probe(filter, (ingress, egress), None, &universe)?;
+        lo |= open(&bounds.lo);
+        hi |= open(&bounds.hi);
+    }
+    Some(super::between(lo, hi, || Why::new(WhyCode::Unmodelled, "filter")))
 }
 
 /// Whether a row matches every packet of a family.

@@ -11,6 +11,9 @@ use crate::ir::interface::InterfaceIx;
 use crate::ir::listener::{Limit, LimitStage, Listener};
 use crate::packet::{self, AddrSet, Class, Intervals, Product};
 
+/// Fewer addresses than the hosts of any network that serves a facility.
+const FEWER_THAN_A_NETWORK: u128 = 8;
+
 /// Sources a limit admits: parts with, where they are unknown, the size their kind gives.
 #[derive(Clone, Debug)]
 pub(super) struct Admitted {
@@ -76,12 +79,16 @@ impl Engine<'_> {
             return Val::Known(false);
         }
         if v4.is_empty() {
-            let any = AddrSet::any_v4().is_subset(&lo) && connect.sure && !through.0.is_empty();
-            return if any {
-                Val::Known(true)
-            } else {
-                Val::Unknown(connect.why.unwrap_or_else(|| Why::new(WhyCode::NotExported, self.name(ingress))))
-            };
+            // Of a network that the export does not show, it is known that it is admitted where everybody is, and that it is not where
+            // hardly an address is.
+            let few = hi.intersection(&through.1);
+            if connect.sure && self.outside(ingress, false).is_subset(&lo.intersection(&through.0)) {
+                return Val::Known(true);
+            }
+            if few.v6.is_empty() && few.v4.count() < FEWER_THAN_A_NETWORK {
+                return Val::Known(false);
+            }
+            return Val::Unknown(connect.why.unwrap_or_else(|| Why::new(WhyCode::NotExported, self.name(ingress))));
         }
         let (lo, hi) = (lo.intersection(&through.0), hi.intersection(&through.1));
         between(connect.sure && v4.is_subset(&lo), v4.is_subset(&hi), || {

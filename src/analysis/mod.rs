@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod difference;
 pub mod exposure;
+pub mod fate;
 pub mod filters;
 pub mod firmware;
 mod flow;
@@ -16,6 +17,7 @@ mod guess;
 mod hash;
 mod limits;
 pub mod reach;
+mod ready;
 pub mod resolve;
 pub mod reuse;
 pub mod secret;

@@ -71,6 +71,10 @@ fn size_of(kind: OpaqueKind) -> AtomSize {
     }
 }
 
+fn network_of(interface: &str) -> String {
+    format!("network of {interface}")
+}
+
 /// Whether an expression speaks of the box's own addresses.
 pub fn names_own(expr: &AddrExpr) -> bool {
     match expr {
@@ -146,6 +150,11 @@ impl<'a> Resolver<'a> {
     /// What an atom stands for, as the export names it.
     pub fn name_of(&self, atom: AtomId) -> Option<(OpaqueKind, String)> {
         self.atoms.borrow().by_name.iter().find(|(_, id)| **id == atom).map(|(name, _)| name.clone())
+    }
+
+    /// The set that stands for the networks of an interface that the export does not show, where some row speaks of them.
+    pub fn unknown_network(&self, interface: &str) -> Option<AtomId> {
+        self.atoms.borrow().by_name.get(&(OpaqueKind::Fqdn, network_of(interface))).copied()
     }
 
     fn atom(&self, kind: OpaqueKind, text: &str) -> Addresses {
@@ -287,7 +296,7 @@ impl<'a> Resolver<'a> {
                         parts.extend(AddrSet::range(first, last).map(Addresses::known));
                     }
                     // A neighbour's network is small whatever it is: the size class of a name fits it.
-                    None => parts.push(self.atom(OpaqueKind::Fqdn, &format!("network of {}", interface.name))),
+                    None => parts.push(self.atom(OpaqueKind::Fqdn, &network_of(&interface.name))),
                 }
             }
         }
@@ -372,6 +381,7 @@ impl<'a> Resolver<'a> {
                 Guard::Users(_) => users = true,
                 Guard::Established(_) => guard = Some(false),
                 Guard::Schedule(_) => scheduled = true,
+                Guard::First(_) => {}
                 Guard::Decrypted(_) => decrypted_only = true,
                 Guard::Unmodelled(..) => guard = if guard == Some(false) { guard } else { None },
             }

@@ -15,6 +15,7 @@ use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
 use crate::ir::record::Step;
 use crate::packet::{AddrSet, Assignment, AtomId, Budget, Exceeded, Intervals, PacketSet, Product, Side, class, service};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// The address that packets are sent to before they are translated.
 struct Published {
@@ -34,14 +35,16 @@ impl Engine<'_> {
     pub(super) fn translate<'s>(
         &self,
         stages: &'s [Stage],
-        rule: &NatRule,
+        n: NatIx,
         ingress: InterfaceIx,
         target: Product,
         v6: bool,
     ) -> Option<(Flow, &'s [Stage])> {
+        let rule = self.cx.device().nat.rules.get(n.0 as usize)?;
         let at = stages.iter().position(|s| matches!(s, Stage::DestNat)).unwrap_or(0);
         let (before, rest) = stages.split_at(at);
-        if !before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
+        let taken = self.taken_before(n, rule, ingress, v6);
+        if taken.is_empty() && !before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
             return self.start(target, v6).map(|flow| (flow, rest));
         }
         let published = self.published(rule, ingress, v6);
@@ -59,6 +62,12 @@ impl Engine<'_> {
         flow.masked_dst = None;
         let mut budget = self.budget.borrow_mut();
         for cell in &mut flow.cells {
+            for earlier in &taken {
+                let earlier = PacketSet::from(earlier.clone());
+                if let (Ok(lo), Ok(hi)) = (cell.lo.difference(&earlier, &mut budget), cell.hi.difference(&earlier, &mut budget)) {
+                    (cell.lo, cell.hi) = (lo, hi);
+                }
+            }
             if let Some(start) = start.as_ref().filter(|_| published.hidden) {
                 cell.lo = whichever_destination(&cell.lo, start, &mut budget).unwrap_or_else(|_| PacketSet::empty());
             }
@@ -76,6 +85,34 @@ impl Engine<'_> {
             flow.why.get_or_insert_with(|| Why::new(WhyCode::RuntimeContent, "own address"));
         }
         Some((flow, rest))
+    }
+
+    /// What translations that are asked earlier take from one that may act on it too, where that is exactly known.
+    fn taken_before(&self, n: NatIx, rule: &NatRule, ingress: InterfaceIx, v6: bool) -> Vec<Product> {
+        let acted_on = self.acted_on(ingress, v6);
+        let earlier = acted_on.iter().take_while(|(at, _)| *at < n);
+        let mut products = earlier.map(|(_, product)| product).peekable();
+        if rule.needs_reference || products.peek().is_none() {
+            return Vec::new();
+        }
+        let own = self.published(rule, ingress, v6).addresses;
+        let services = resolve::union_of_terms(&rule.orig_svc);
+        let meets = |p: &&Product| p.dst.overlaps(&own) && !p.svc.intersection(&services).is_empty();
+        products.filter(meets).cloned().collect()
+    }
+
+    /// What the translations that surely act on an interface take, in their order.
+    fn acted_on(&self, ingress: InterfaceIx, v6: bool) -> Rc<Vec<(NatIx, Product)>> {
+        if let Some(done) = self.acted_on.borrow().get(&(ingress, v6)) {
+            return done.clone();
+        }
+        let acts = |r: &NatRule| {
+            r.family.includes(v6) && r.ingress.covers(ingress) == Some(true) && r.live.value().value.is_true() && !r.needs_reference
+        };
+        let rules = (0..).map(NatIx).zip(&self.cx.device().nat.rules).filter(|(_, r)| acts(r));
+        let all = Rc::new(rules.filter_map(|(n, r)| Some((n, self.before(r, ingress)?))).collect::<Vec<_>>());
+        self.acted_on.borrow_mut().insert((ingress, v6), all.clone());
+        all
     }
 
     /// Takes out what a translation leads elsewhere before the box sees it.

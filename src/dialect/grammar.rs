@@ -7,7 +7,7 @@ use crate::ir::device::{Precision, Version};
 use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
-use crate::syntax::{block, brace, command_lines, indent, path_commands, xml};
+use crate::syntax::{block, brace, command_lines, indent, path_commands, statements, xml};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -90,6 +90,8 @@ pub enum SyntaxTable {
     Indent(indent::Parameters),
     /// Paths, verbs and attributes.
     PathCommands(path_commands::Parameters),
+    /// Statements, some of which hold others in braces.
+    Statements(statements::Parameters),
     /// Elements in elements.
     Xml(xml::Parameters),
 }

@@ -8,12 +8,16 @@ pub(in crate::dialect) mod cisco_asa;
 pub(in crate::dialect) mod cisco_ios;
 #[path = "fortios/mod.rs"]
 pub(in crate::dialect) mod fortios;
+#[path = "iptables_save/mod.rs"]
+pub(in crate::dialect) mod iptables_save;
 #[path = "junos_srx/mod.rs"]
 pub(in crate::dialect) mod junos_srx;
 #[path = "mikrotik/mod.rs"]
 pub(in crate::dialect) mod mikrotik;
 #[path = "nec_ix/mod.rs"]
 pub(in crate::dialect) mod nec_ix;
+#[path = "nftables/mod.rs"]
+pub(in crate::dialect) mod nftables;
 #[path = "opnsense/mod.rs"]
 pub(in crate::dialect) mod opnsense;
 #[path = "pfsense/mod.rs"]
@@ -26,10 +30,12 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &cisco_asa::IMPLEMENTATION,
     &cisco_ios::IMPLEMENTATION,
     &fortios::IMPLEMENTATION,
+    &iptables_save::IMPLEMENTATION,
     &junos_srx::IMPLEMENTATION,
     &mikrotik::IMPLEMENTATION,
     &nec_ix::IMPLEMENTATION,
     &opnsense::IMPLEMENTATION,
+    &nftables::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];

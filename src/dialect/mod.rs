@@ -8,11 +8,12 @@ mod config_xml;
 pub mod detect;
 pub mod grammar;
 mod list;
+pub(in crate::dialect) mod netfilter;
 
 use crate::ir::device::{Coverage, Device, Unread};
 use crate::ir::fact::{Rest, Why, WhyCode};
 use crate::source::{FileId, Span};
-use crate::syntax::{Mark, Node, Tree, block, brace, command_lines, indent, path_commands, xml};
+use crate::syntax::{Mark, Node, Tree, block, brace, command_lines, indent, path_commands, statements, xml};
 use grammar::{Grammar, SyntaxTable};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -77,6 +78,7 @@ pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<us
         SyntaxTable::CommandLines(parameters) => command_lines::parse(file, text, range, parameters),
         SyntaxTable::Indent(parameters) => indent::parse(file, text, range, parameters),
         SyntaxTable::PathCommands(parameters) => path_commands::parse(file, text, range, parameters),
+        SyntaxTable::Statements(parameters) => statements::parse(file, text, range, parameters),
         SyntaxTable::Xml(_) => xml::parse(file, text, range),
     }
 }
@@ -111,7 +113,7 @@ fn is_wrapper(grammar: &Grammar, node: Node<'_>) -> bool {
             let holds_rows = |n: Node<'_>| n.len() == 1 && parameters.wrappers.iter().any(|w| n.word(0) == Some(w));
             return brace::is_mark(node) || holds_rows(node) || node.parent().is_some_and(holds_rows);
         }
-        SyntaxTable::CommandLines(_) | SyntaxTable::Indent(_) | SyntaxTable::PathCommands(_) => return false,
+        SyntaxTable::CommandLines(_) | SyntaxTable::Indent(_) | SyntaxTable::PathCommands(_) | SyntaxTable::Statements(_) => return false,
         SyntaxTable::Xml(_) => return true,
     };
     let wraps = |n: Node<'_>| n.len() == 2 && n.word(0) == Some("config") && parameters.wrappers.iter().any(|w| n.word(1) == Some(w));

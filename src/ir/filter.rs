@@ -188,6 +188,13 @@ pub enum Verdict {
     Next,
     /// Neither: count, log, shape; go on with the next row.
     Continue,
+    /// Go through the rows of another filter of the device and, where that does not decide (its default is [`Verdict::Next`]), on to the
+    /// next row.
+    Jump(FilterIx),
+    /// As a jump, but where that does not decide, back to where this filter was called from.
+    Goto(FilterIx),
+    /// Leave this filter for where it was called from; out of the one that is attached, for its end.
+    Return,
 }
 
 /// Which interfaces a row or translation speaks of.
@@ -223,6 +230,9 @@ pub enum Guard {
     Established(Span),
     /// Only for packets that came out of a tunnel.
     Decrypted(Span),
+    /// Only for some packets, of which a stranger's first is one (the first of a connection, not more than a rate): matches for the
+    /// attacker, but the row is not "always".
+    First(Span),
     /// A condition the algebra does not model: may or may not match.
     Unmodelled(Span, String),
 }
@@ -328,6 +338,8 @@ impl Family {
 /// Where in the order of decisions a filter is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
+    /// On every packet that enters an interface, before its destination is translated.
+    Arrival,
     /// On packets to the box itself.
     Local,
     /// On every packet that enters an interface, to the box or through it.

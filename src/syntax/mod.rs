@@ -8,6 +8,7 @@ pub mod indent;
 pub mod lex;
 pub mod path_commands;
 pub mod pattern;
+pub mod statements;
 pub mod tree;
 pub mod xml;
 

@@ -24,5 +24,6 @@ pub(super) static FILES: &[(&str, &str)] = &[
     ("steps", include_str!("../../texts/codes/junos-srx.toml")),
     ("steps", include_str!("../../texts/codes/mikrotik.toml")),
     ("steps", include_str!("../../texts/codes/nec-ix.toml")),
+    ("steps", include_str!("../../texts/codes/netfilter.toml")),
     ("steps", include_str!("../../texts/codes/yamaha-rtx.toml")),
 ];

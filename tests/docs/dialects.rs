@@ -26,6 +26,7 @@ fn family(grammar: &Grammar) -> &'static str {
         SyntaxTable::Xml(_) => "xml",
         SyntaxTable::Brace(_) => "brace",
         SyntaxTable::PathCommands(_) => "path-commands",
+        SyntaxTable::Statements(_) => "statements",
     }
 }
 

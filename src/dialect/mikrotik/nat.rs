@@ -30,7 +30,7 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
                 let holds = match guard {
                     // A stranger's packet is none of these.
                     Guard::Established(span) | Guard::Users(span) | Guard::Decrypted(span) => Fact::written(false, *span),
-                    Guard::Schedule(span) => Fact::written(true, *span),
+                    Guard::Schedule(span) | Guard::First(span) => Fact::written(true, *span),
                     Guard::Unmodelled(span, what) => Fact::unknown(Why::at(WhyCode::Unmodelled, what.clone(), vec![*span])),
                 };
                 live = live.with(LinkKind::FeatureOn, holds);
