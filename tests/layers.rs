@@ -91,7 +91,7 @@ fn reports_see_no_intermediate_form() {
 }
 
 /// Folders beside the dialects that hold what several of one ancestry read in the same way. They are no dialects and name none.
-const SHARED: &[&str] = &["config_xml"];
+const SHARED: &[&str] = &["config_xml", "netfilter"];
 
 #[test]
 fn dialects_do_not_know_each_other() {

@@ -34,8 +34,8 @@ pub(super) static DIALECTS: &[&dyn Dialect] = &[
     &junos_srx::IMPLEMENTATION,
     &mikrotik::IMPLEMENTATION,
     &nec_ix::IMPLEMENTATION,
-    &opnsense::IMPLEMENTATION,
     &nftables::IMPLEMENTATION,
+    &opnsense::IMPLEMENTATION,
     &pfsense::IMPLEMENTATION,
     &yamaha_rtx::IMPLEMENTATION,
 ];
