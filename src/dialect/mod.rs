@@ -1,14 +1,16 @@
 //! Dialects: one folder an appliance, each turning the tree of its family into [`Device`]s.
 //!
 //! A dialect never sees a rule and never another dialect; what two products share is a parameter of the syntax family or a
-//! helper here, and what products of one ancestry read in the same way is a folder that is no dialect (`config_xml`). What is
+//! helper here, and what products of one ancestry read in the same way is a folder that is no dialect (`config_xml`, `netfilter`). What is
 //! data about a product stands in its grammar file.
 
 mod config_xml;
 pub mod detect;
 pub mod grammar;
 mod list;
-pub(in crate::dialect) mod netfilter;
+mod netfilter;
+mod numbers;
+mod secret;
 
 use crate::ir::device::{Coverage, Device, Unread};
 use crate::ir::fact::{Rest, Why, WhyCode};

@@ -1,6 +1,6 @@
 //! A device: everything one context of one box says about itself.
 
-use super::account::{Account, AdminPath, AuthServer, LoginPolicy, Secret};
+use super::account::{Account, AdminPath, AuthServer, LoginPolicy, Secret, SecretIx};
 use super::fact::{Fact, List, Rest, Why};
 use super::filter::{AddrObject, Filter, Pipeline, SvcObject};
 use super::interface::{Interface, InterfaceIx, IpNet, Zone};
@@ -215,6 +215,13 @@ pub struct Device {
 }
 
 impl Device {
+    /// Adds a secret and gives its place.
+    pub fn add_secret(&mut self, secret: Secret) -> SecretIx {
+        let ix = SecretIx(self.secrets.items.len() as u32);
+        self.secrets.items.push(secret);
+        ix
+    }
+
     /// An empty device of an identity; every list may hold more until the dialect says otherwise.
     pub fn new(identity: Identity, completeness: Completeness) -> Device {
         Device {

@@ -104,7 +104,7 @@ impl<'a> Reader<'_, 'a> {
         let factors = if empty { Vec::new() } else { vec![Factor { kind: FactorKind::Password, required: written.clone() }] };
         let stored = if empty { (Storage::Empty, stored.1) } else { stored };
         let live = self.own_password_live(owner, line, device);
-        let ix = secret::add(device, secret::secret(export, used_for, owner, line.span(), stored, live));
+        let ix = device.add_secret(secret::secret(export, used_for, owner, line.span(), stored, live));
         OwnPassword { line: Some(line.span()), secret: Some(ix), factors, factory, empty }
     }
 
@@ -227,7 +227,7 @@ impl<'a> Reader<'_, 'a> {
             if line.word(2) == Some("password") {
                 let mut value = secret::secret(export, used_for, name, line.span(), secret::stored(export, line, 3, true), written.clone());
                 value.account = Some(ix);
-                own.secret = Some(secret::add(device, value));
+                own.secret = Some(device.add_secret(value));
                 factors.push(Factor { kind: FactorKind::Password, required: written.clone() });
             } else if let Some(key) = key {
                 factors.push(Factor { kind: FactorKind::DeviceKey, required: Fact::written(true, key.span()) });

@@ -71,13 +71,6 @@ fn rotated(export: &Export<'_>) -> Fact<bool> {
     }
 }
 
-/// Adds a secret and gives its place.
-pub fn add(device: &mut Device, secret: Secret) -> SecretIx {
-    let ix = SecretIx(device.secrets.items.len() as u32);
-    device.secrets.items.push(secret);
-    ix
-}
-
 /// Pre-shared keys of tunnel groups, by group.
 pub fn keys<'a>(export: &Export<'a>, policies: &Policies<'a>, used: &Fact<bool>, device: &mut Device) -> HashMap<&'a str, SecretIx> {
     let mut found = HashMap::new();
@@ -92,7 +85,7 @@ pub fn keys<'a>(export: &Export<'a>, policies: &Policies<'a>, used: &Fact<bool>,
             if line.word(1) == Some("local-authentication") {
                 key.direction = Direction::Presents;
             }
-            let ix = add(device, key);
+            let ix = device.add_secret(key);
             found.entry(group.name).or_insert(ix);
         }
     }
@@ -106,7 +99,7 @@ pub fn fill(export: &Export<'_>, _input: &Input<'_>, device: &mut Device) {
         let mut one = secret(export, used_for, owner, line.span(), stored(export, line, at, false), live);
         one.direction = Direction::Presents;
         one.protocol_needs_clear = true;
-        add(device, one);
+        device.add_secret(one);
     };
     for server in export.lines.all(&["aaa-server"]) {
         let group = server.word_or_empty(1);

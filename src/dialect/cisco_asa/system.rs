@@ -83,7 +83,7 @@ fn snmp(export: &Export<'_>, device: &mut Device) {
                 live.clone(),
             );
             one.protocol_needs_clear = true;
-            secret::add(device, one)
+            device.add_secret(one)
         });
         items.push(SnmpAccess {
             span: line.span(),
@@ -107,7 +107,7 @@ fn snmp(export: &Export<'_>, device: &mut Device) {
             let live = Fact::written(true, user.span());
             let mut one = secret::secret(export, SecretUse::Other, user.word_or_empty(2), user.span(), stored, live);
             one.protocol_needs_clear = true;
-            secret::add(device, one);
+            device.add_secret(one);
         }
     }
     device.snmp = export.list("snmp", items);

@@ -5,7 +5,7 @@
 
 use super::aaa::{self, Method, Methods};
 use super::line::{Kind, Line};
-use super::secret::{add, secret, stored, tie};
+use super::secret::{secret, stored, tie};
 use super::{Block, Export, on_off};
 use crate::ir::Device;
 use crate::ir::account::{Account, AccountIx, AccountKind, AdminPath, Factory, LoginPolicy, Scope, SecretUse};
@@ -173,7 +173,7 @@ fn users(export: &Export<'_>, doors: &[Door<'_>], device: &mut Device) {
             (None, None) => None,
         };
         if let Some((value, span)) = kept_secret {
-            let own = add(device, secret(export, SecretUse::AdminLogin, name, span, value, live));
+            let own = device.add_secret(secret(export, SecretUse::AdminLogin, name, span, value, live));
             tie(device, own, ix);
         }
     }
@@ -189,7 +189,7 @@ fn privileged(export: &Export<'_>, device: &mut Device) {
             Some(hash) => Fact::written(false, hash.span()),
             None => Fact::written(true, node.span()),
         };
-        add(device, secret(export, SecretUse::PrivilegedMode, "enable", node.span(), stored(node, 2 + level), live));
+        device.add_secret(secret(export, SecretUse::PrivilegedMode, "enable", node.span(), stored(node, 2 + level), live));
     }
 }
 
@@ -198,7 +198,7 @@ fn line_passwords(export: &Export<'_>, lines: &[Line<'_>], device: &mut Device) 
         let Some(node) = line.password() else { continue };
         let live = line.methods.map(|m| m.contains(&Method::Line));
         // One password for several lines is one password.
-        add(device, secret(export, SecretUse::AdminLogin, "line", node.span(), stored(node, 1), live));
+        device.add_secret(secret(export, SecretUse::AdminLogin, "line", node.span(), stored(node, 1), live));
     }
 }
 

@@ -68,13 +68,6 @@ pub fn stored(node: Node<'_>, at: usize) -> (Storage, SecretValue) {
     }
 }
 
-/// Adds a secret and gives its place.
-pub fn add(device: &mut Device, secret: Secret) -> SecretIx {
-    let ix = SecretIx(device.secrets.items.len() as u32);
-    device.secrets.items.push(secret);
-    ix
-}
-
 /// A secret of this dialect: no second factor beside it, nothing rotates it.
 pub fn secret(
     export: &Export<'_>,
@@ -113,7 +106,7 @@ pub fn shared(
     let mut own = secret(export, used_for, owner, node.span(), stored(node, at), live);
     own.direction = direction;
     own.protocol_needs_clear = true;
-    add(device, own)
+    device.add_secret(own)
 }
 
 /// Ties a secret to an account.

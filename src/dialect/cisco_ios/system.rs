@@ -3,7 +3,7 @@
 //! The box logs to its buffer and console by itself; a host is remote in the old form (`logging A.B.C.D`) as in the new.
 
 use super::management::communities;
-use super::secret::{add, secret, shared, stored};
+use super::secret::{secret, shared, stored};
 use super::vpn::Plan;
 use super::{Block, Export, address, on_off};
 use crate::ir::Device;
@@ -110,7 +110,7 @@ fn snmp(export: &Export<'_>, device: &mut Device) {
         let value = if node.word(4).is_some() { stored(node, 2) } else { super::secret::typed("0", node.word_or_empty(2)) };
         let mut own = secret(export, SecretUse::SnmpCommunity, "snmp", node.span(), value, live(node.span()));
         own.protocol_needs_clear = true;
-        let secret = add(device, own);
+        let secret = device.add_secret(own);
         out.push(SnmpAccess {
             span: node.span(),
             version: SnmpVersion::V1V2c,
@@ -280,7 +280,7 @@ fn others(export: &Export<'_>, device: &mut Device) {
                 let value = super::secret::typed(node.word(5).unwrap_or("0"), node.word_or_empty(4));
                 let mut own = secret(export, SecretUse::Other, owner, node.span(), value, Fact::written(true, node.span()));
                 (own.direction, own.protocol_needs_clear) = (Direction::Presents, true);
-                add(device, own);
+                device.add_secret(own);
             } else {
                 shared(export, SecretUse::Other, owner, node, at, Direction::Presents, device);
             }

@@ -205,7 +205,7 @@ fn tunnel<'a>(l: &mut Lowering<'a>, row: Element<'a>, server: bool) -> Tunnel {
     let shared_key = row.filled("mode").filter(|m| m.text() == "p2p_shared_key");
     let live = Live::own(l.cx.enabled(row, "disable"));
     if let Some(e) = row.filled("shared_key") {
-        secret::push(l, e, Purpose::key(SecretUse::PrivateKey), Owner::thing(name(row), live.value()));
+        secret::push_encoded(l, e, SecretUse::PrivateKey, Owner::thing(name(row), live.value()));
     }
     let idle = idle(l, row);
     let ender = Ender { kind: EnderKind::Idle, live: idle.map(|s| *s != NEVER) };

@@ -1,6 +1,6 @@
 //! Tunnels without encryption, and the logins at Internet providers.
 
-use super::secret::{self, Owner, Purpose};
+use super::secret::{self, Owner};
 use super::{Lowering, address};
 use crate::ir::account::SecretUse;
 use crate::ir::fact::{Fact, List, Origin};
@@ -18,7 +18,7 @@ pub(in crate::dialect) fn lower(l: &mut Lowering<'_>) {
         if let Some(e) = row.filled("password") {
             let owner = row.value("username").or_else(|| row.value("if")).unwrap_or("ppp").to_owned();
             let live = Fact::written(true, row.span());
-            secret::push(l, e, Purpose::key(SecretUse::IspLogin), Owner::thing(owner, live));
+            secret::push_encoded(l, e, SecretUse::IspLogin, Owner::thing(owner, live));
         }
     }
     for (section, row_name, kind) in [("gres", "gre", "gre"), ("gifs", "gif", "ipip")] {

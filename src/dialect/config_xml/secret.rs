@@ -4,61 +4,15 @@
 //! shows to others.
 
 use super::Lowering;
-use crate::ir::account::{AccountIx, Direction, Secret, SecretIx, SecretUse, SecretValue, Storage};
+pub(in crate::dialect) use crate::dialect::secret::{Owner, Purpose};
+use crate::dialect::secret::{is_filler, record};
+use crate::ir::account::{Direction, SecretIx, SecretUse, SecretValue, Storage};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::xml::Element;
 
-/// What a secret is for.
-#[derive(Clone, Copy)]
-pub(in crate::dialect) struct Purpose {
-    pub used_for: SecretUse,
-    pub direction: Direction,
-    /// Whether the protocol needs the box to know it in clear.
-    pub needs_clear: bool,
-    /// Whether the element holds base64.
-    pub encoded: bool,
-    /// Whether the product reads the element as a hash, whatever it looks like.
-    pub hashed: bool,
-}
-
-impl Purpose {
-    pub(in crate::dialect) const fn presents(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Presents, needs_clear: true, encoded: false, hashed: false }
-    }
-    pub(in crate::dialect) const fn verifies(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, encoded: false, hashed: false }
-    }
-    pub(in crate::dialect) const fn hashed(used_for: SecretUse) -> Purpose {
-        Purpose { hashed: true, ..Purpose::verifies(used_for) }
-    }
-    pub(in crate::dialect) const fn shared(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: true, encoded: false, hashed: false }
-    }
-    pub(in crate::dialect) const fn key(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Presents, needs_clear: true, encoded: true, hashed: false }
-    }
-}
-
-/// Whom a secret belongs to.
-pub(in crate::dialect) struct Owner {
-    pub name: String,
-    pub account: Option<AccountIx>,
-    pub second: Fact<bool>,
-    pub live: Fact<bool>,
-}
-
-impl Owner {
-    /// Something that is no account.
-    pub(in crate::dialect) fn thing(name: impl Into<String>, live: Fact<bool>) -> Owner {
-        let second = Fact::known(false, live.origin.clone());
-        Owner { name: name.into(), account: None, second, live }
-    }
-}
-
 fn is_masked(l: &Lowering<'_>, value: &str) -> bool {
-    let filler = value.len() >= 4 && value.bytes().all(|b| b == b'*' || b == b'X' || b == b'x');
-    filler || l.cx.grammar.names("mask_words").iter().any(|w| value.eq_ignore_ascii_case(w))
+    is_filler(value) || l.cx.grammar.names("mask_words").iter().any(|w| value.eq_ignore_ascii_case(w))
 }
 
 /// How a login's value is stored, told by the form of the hash.
@@ -80,33 +34,25 @@ fn hash(value: &str, element: &str, hashed: bool, span: Span) -> Option<Storage>
 
 /// Records a secret.
 pub(in crate::dialect) fn push(l: &mut Lowering<'_>, element: Element<'_>, purpose: Purpose, owner: Owner) -> SecretIx {
+    push_as(l, element, purpose, owner, Storage::Clear)
+}
+
+/// Records something that the box shows to others and that stands in base64.
+pub(in crate::dialect) fn push_encoded(l: &mut Lowering<'_>, element: Element<'_>, used_for: SecretUse, owner: Owner) -> SecretIx {
+    push_as(l, element, Purpose::presents(used_for), owner, Storage::Recoverable { comparable: true })
+}
+
+/// `plain`: how a value is stored that is no hash.
+fn push_as(l: &mut Lowering<'_>, element: Element<'_>, purpose: Purpose, owner: Owner, plain: Storage) -> SecretIx {
     let (value, span) = (element.text(), element.text_span());
-    let storage = if value.is_empty() {
-        Storage::Empty
-    } else if is_masked(l, value) {
-        Storage::Masked
-    } else if let Some(hashed) = hash(value, element.name(), purpose.hashed, span).filter(|_| purpose.direction == Direction::Verifies) {
-        hashed
-    } else if purpose.encoded {
-        Storage::Recoverable { comparable: true }
-    } else {
-        Storage::Clear
+    let hash = || hash(value, element.name(), purpose.hashed, span).filter(|_| purpose.direction == Direction::Verifies);
+    let storage = match value {
+        "" => Storage::Empty,
+        v if is_masked(l, v) => Storage::Masked,
+        _ => hash().unwrap_or(plain),
     };
-    let ix = SecretIx(l.device.secrets.items.len() as u32);
-    l.device.secrets.items.push(Secret {
-        used_for: purpose.used_for,
-        owner: owner.name,
-        span,
-        storage,
-        value: SecretValue::new(value),
-        direction: purpose.direction,
-        live: owner.live,
-        protocol_needs_clear: purpose.needs_clear,
-        account: owner.account,
-        owner_second: owner.second,
-        rotated: l.cx.behaviour("secret.rotated", None),
-    });
-    ix
+    let rotated = l.cx.behaviour("secret.rotated", None);
+    record(&mut l.device, purpose, owner, span, (storage, SecretValue::new(value)), rotated)
 }
 
 /// What nobody has recorded: every other place that the grammar's patterns name.
@@ -129,20 +75,25 @@ pub(in crate::dialect) fn rest(l: &mut Lowering<'_>) {
             continue;
         }
         let encoded = l.cx.listed("base64_elements", name);
-        let purpose = match l.cx.lookup("secret_uses", name) {
-            Some("private_key") => Purpose::presents(SecretUse::PrivateKey),
-            Some("radius") => Purpose::presents(SecretUse::Radius),
-            Some("ldap_bind") => Purpose::presents(SecretUse::LdapBind),
-            Some("isp_login") => Purpose::presents(SecretUse::IspLogin),
-            Some("api_key") => Purpose::presents(SecretUse::ApiKey),
-            Some("totp_seed") => Purpose::presents(SecretUse::TotpSeed),
-            Some("snmp_community") => Purpose::presents(SecretUse::SnmpCommunity),
-            _ => Purpose::presents(SecretUse::Other),
+        let used_for = match l.cx.lookup("secret_uses", name) {
+            Some("private_key") => SecretUse::PrivateKey,
+            Some("radius") => SecretUse::Radius,
+            Some("ldap_bind") => SecretUse::LdapBind,
+            Some("isp_login") => SecretUse::IspLogin,
+            Some("api_key") => SecretUse::ApiKey,
+            Some("totp_seed") => SecretUse::TotpSeed,
+            Some("snmp_community") => SecretUse::SnmpCommunity,
+            _ => SecretUse::Other,
         };
         let owner = owner_name(element);
         let live = Fact::known(true, Origin::Written(element.text_span()));
         element.node.read();
-        push(l, element, Purpose { encoded, ..purpose }, Owner::thing(owner, live));
+        let owner = Owner::thing(owner, live);
+        if encoded {
+            push_encoded(l, element, used_for, owner);
+        } else {
+            push(l, element, Purpose::presents(used_for), owner);
+        }
     }
 }
 

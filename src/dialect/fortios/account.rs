@@ -109,13 +109,13 @@ fn administrator<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) {
     let second = account.second.clone();
     let ix = push(l, account);
     if let Some(line) = password {
-        let owner = Owner { name: row.key(), account: Some(ix), second: second.clone(), live: Fact::written(true, row.span()) };
+        let owner = Owner { name: row.key().to_owned(), account: Some(ix), second: second.clone(), live: Fact::written(true, row.span()) };
         let secret = secret::push(l, line, Purpose::hashed(SecretUse::AdminLogin), owner);
         l.device.accounts.items[ix.0 as usize].secret = Some(secret);
     }
     if let Some(line) = row.get("old-password") {
         // Kept for a downgrade; it opens nothing on this release but is the same password in a weaker form.
-        let owner = Owner { name: row.key(), account: Some(ix), second, live: Fact::written(true, line.span()) };
+        let owner = Owner { name: row.key().to_owned(), account: Some(ix), second, live: Fact::written(true, line.span()) };
         secret::push(l, line, Purpose::hashed(SecretUse::AdminLogin), owner);
     }
 }
@@ -214,7 +214,7 @@ fn program<'a>(l: &mut Lowering<'a>, row: &Fields<'a>) {
     let second = account.second.clone();
     let ix = push(l, account);
     if let Some(line) = row.get("api-key") {
-        let owner = Owner { name: row.key(), account: Some(ix), second, live: Fact::written(true, row.span()) };
+        let owner = Owner { name: row.key().to_owned(), account: Some(ix), second, live: Fact::written(true, row.span()) };
         let secret = secret::push(l, line, Purpose::hashed(SecretUse::ApiKey), owner);
         l.device.accounts.items[ix.0 as usize].secret = Some(secret);
     }
@@ -253,7 +253,7 @@ fn users(l: &mut Lowering<'_>) {
             let ix = push(l, account);
             l.names.users.insert(row.key(), ix);
             if let Some(line) = row.get("passwd") {
-                let owner = Owner { name: row.key(), account: Some(ix), second, live };
+                let owner = Owner { name: row.key().to_owned(), account: Some(ix), second, live };
                 let secret = secret::push(l, line, Purpose::verifies(SecretUse::VpnUser), owner);
                 l.device.accounts.items[ix.0 as usize].secret = Some(secret);
             }

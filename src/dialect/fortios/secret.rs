@@ -5,36 +5,12 @@
 
 use super::Lowering;
 use super::context::{Fields, Part};
-use crate::ir::account::{AccountIx, Direction, Secret, SecretIx, SecretUse, SecretValue, Storage};
+pub(super) use crate::dialect::secret::{Owner, Purpose};
+use crate::dialect::secret::{is_filler, record};
+use crate::ir::account::{SecretIx, SecretUse, SecretValue, Storage};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::block::Attribute;
-
-/// What a secret is for.
-#[derive(Clone, Copy)]
-pub(super) struct Purpose {
-    pub used_for: SecretUse,
-    pub direction: Direction,
-    /// Whether the protocol needs the box to know it in clear.
-    pub needs_clear: bool,
-    /// Whether the box keeps a hash of it.
-    pub hashed: bool,
-}
-
-impl Purpose {
-    pub(super) const fn presents(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Presents, needs_clear: true, hashed: false }
-    }
-    pub(super) const fn verifies(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, hashed: false }
-    }
-    pub(super) const fn shared(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: true, hashed: false }
-    }
-    pub(super) const fn hashed(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, hashed: true }
-    }
-}
 
 /// How a value is stored, and the value.
 fn stored(l: &Lowering<'_>, line: Attribute<'_>, hashed: bool) -> (Storage, SecretValue) {
@@ -55,8 +31,7 @@ fn stored(l: &Lowering<'_>, line: Attribute<'_>, hashed: bool) -> (Storage, Secr
 
 /// Placeholders of the box's own masking and of collectors.
 fn is_masked(l: &Lowering<'_>, value: &str) -> bool {
-    let filler = value.len() >= 4 && value.bytes().all(|b| b == b'*' || b == b'X' || b == b'x');
-    filler || l.cx.grammar.names("mask_words").iter().any(|w| value.eq_ignore_ascii_case(w))
+    is_filler(value) || l.cx.grammar.names("mask_words").iter().any(|w| value.eq_ignore_ascii_case(w))
 }
 
 /// The forms of administrators' hashes: salted SHA-1, salted SHA-256, PBKDF2. A single round of SHA-256 counts as weak where the
@@ -73,42 +48,12 @@ fn weak_hash(l: &Lowering<'_>, value: &str, span: Span) -> Fact<bool> {
     }
 }
 
-/// Whom a secret belongs to.
-pub(super) struct Owner<'o> {
-    pub name: &'o str,
-    pub account: Option<AccountIx>,
-    pub second: Fact<bool>,
-    pub live: Fact<bool>,
-}
-
-impl<'o> Owner<'o> {
-    /// Something that is no account.
-    pub(super) fn thing(name: &'o str, live: Fact<bool>) -> Owner<'o> {
-        let origin = live.origin.clone();
-        Owner { name, account: None, second: Fact::known(false, origin), live }
-    }
-}
-
 /// Records a secret.
-pub(super) fn push(l: &mut Lowering<'_>, line: Attribute<'_>, purpose: Purpose, owner: Owner<'_>) -> SecretIx {
-    let (storage, value) = stored(l, line, purpose.hashed);
+pub(super) fn push(l: &mut Lowering<'_>, line: Attribute<'_>, purpose: Purpose, owner: Owner) -> SecretIx {
+    let stored = stored(l, line, purpose.hashed);
     let rotated = l.names.rotated.clone().unwrap_or_else(|| Fact::unknown(Why::new(WhyCode::NotExported, "system password-policy")));
     let rotated = if purpose.used_for == SecretUse::AdminLogin { rotated } else { l.cx.behaviour("secret.rotated", None) };
-    let ix = SecretIx(l.device.secrets.items.len() as u32);
-    l.device.secrets.items.push(Secret {
-        used_for: purpose.used_for,
-        owner: owner.name.to_owned(),
-        span: line.span(),
-        storage,
-        value,
-        direction: purpose.direction,
-        live: owner.live,
-        protocol_needs_clear: purpose.needs_clear,
-        account: owner.account,
-        owner_second: owner.second,
-        rotated,
-    });
-    ix
+    record(&mut l.device, purpose, owner, line.span(), stored, rotated)
 }
 
 /// The pre-shared key of a phase 1.

@@ -236,7 +236,7 @@ fn user<'a>(l: &mut Lowering<'a>, client: Node<'a>, password: Option<Node<'a>>, 
     }
     let ix = AccountIx(l.device.accounts.items.len() as u32);
     let secret = password.map(|p| {
-        let owner = Owner { name, account: Some(ix), second: second.clone(), live: live.clone() };
+        let owner = Owner { name: name.to_owned(), account: Some(ix), second: second.clone(), live: live.clone() };
         secret::push(l, p, Purpose::verifies(SecretUse::VpnUser), owner)
     });
     l.device.accounts.items.push(Account {

@@ -124,7 +124,7 @@ fn password<'a>(
         if let Some(line) = value(node, &[word]) {
             let purpose = if hashed { Purpose::hashed(SecretUse::AdminLogin) } else { Purpose::verifies(SecretUse::AdminLogin) };
             let second = Fact::written(false, node.span());
-            let secret = secret::push(l, line, purpose, Owner { name: owner, account: Some(ix), second, live });
+            let secret = secret::push(l, line, purpose, Owner { name: owner.to_owned(), account: Some(ix), second, live });
             return Some((secret, line.span()));
         }
     }

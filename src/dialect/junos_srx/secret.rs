@@ -6,54 +6,14 @@
 
 use super::Lowering;
 use super::value::is_placeholder;
-use crate::ir::account::{AccountIx, Direction, Secret, SecretIx, SecretUse, SecretValue, Storage};
+use crate::dialect::secret::record;
+pub(super) use crate::dialect::secret::{Owner, Purpose};
+use crate::ir::account::{SecretIx, SecretUse, SecretValue, Storage};
 use crate::ir::fact::{Fact, Origin};
 use crate::source::Span;
 use crate::syntax::Node;
 use crate::syntax::brace::{below, is_mark};
 use zeroize::Zeroizing;
-
-/// What a secret is for.
-#[derive(Clone, Copy)]
-pub(super) struct Purpose {
-    pub used_for: SecretUse,
-    pub direction: Direction,
-    /// Whether the protocol needs the box to know it in clear.
-    pub needs_clear: bool,
-    /// Whether the box keeps a hash of it.
-    pub hashed: bool,
-}
-
-impl Purpose {
-    pub(super) const fn presents(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Presents, needs_clear: true, hashed: false }
-    }
-    pub(super) const fn verifies(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, hashed: false }
-    }
-    pub(super) const fn shared(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: true, hashed: false }
-    }
-    pub(super) const fn hashed(used_for: SecretUse) -> Purpose {
-        Purpose { used_for, direction: Direction::Verifies, needs_clear: false, hashed: true }
-    }
-}
-
-/// Whom a secret belongs to.
-pub(super) struct Owner<'o> {
-    pub name: &'o str,
-    pub account: Option<AccountIx>,
-    pub second: Fact<bool>,
-    pub live: Fact<bool>,
-}
-
-impl<'o> Owner<'o> {
-    /// Something that is no account.
-    pub(super) fn thing(name: &'o str, live: Fact<bool>) -> Owner<'o> {
-        let origin = live.origin.clone();
-        Owner { name, account: None, second: Fact::known(false, origin), live }
-    }
-}
 
 /// The letters of the obfuscation, in their four families; a letter of an earlier family is followed by more filling.
 const FAMILIES: [&str; 4] = ["QzF3n6/9CAtpu0O", "B1IREhcSyrleKvMW8LXx", "7N-dVbwsY2g4oaJZGUDj", "iHkq.mPf5T"];
@@ -117,24 +77,10 @@ fn stored(text: &str, hashed: bool, at: Span) -> (Storage, SecretValue) {
 }
 
 /// Records a secret that stands in a word.
-pub(super) fn push(l: &mut Lowering<'_>, node: Node<'_>, purpose: Purpose, owner: Owner<'_>) -> SecretIx {
-    let (storage, value) = stored(node.word_or_empty(0), purpose.hashed, node.span());
-    let ix = SecretIx(l.device.secrets.items.len() as u32);
+pub(super) fn push(l: &mut Lowering<'_>, node: Node<'_>, purpose: Purpose, owner: Owner) -> SecretIx {
+    let stored = stored(node.word_or_empty(0), purpose.hashed, node.span());
     let rotated = l.product("secret.rotated");
-    l.device.secrets.items.push(Secret {
-        used_for: purpose.used_for,
-        owner: owner.name.to_owned(),
-        span: node.span(),
-        storage,
-        value,
-        direction: purpose.direction,
-        live: owner.live,
-        protocol_needs_clear: purpose.needs_clear,
-        account: owner.account,
-        owner_second: owner.second,
-        rotated,
-    });
-    ix
+    record(&mut l.device, purpose, owner, node.span(), stored, rotated)
 }
 
 /// Where further secrets stand; the last word is the value's statement, `*` is any name.

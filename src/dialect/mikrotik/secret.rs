@@ -81,9 +81,8 @@ pub fn of(export: &Export<'_>, item: &Item<'_>, key: &str) -> Found {
 
 /// Adds a secret to the device.
 pub fn add(device: &mut Device, found: Found, used_for: SecretUse, owner: &str, direction: Direction, live: Fact<bool>) -> SecretIx {
-    let ix = SecretIx(device.secrets.items.len() as u32);
     let at = found.span;
-    device.secrets.items.push(Secret {
+    device.add_secret(Secret {
         used_for,
         owner: owner.to_owned(),
         span: at,
@@ -96,8 +95,7 @@ pub fn add(device: &mut Device, found: Found, used_for: SecretUse, owner: &str, 
         account: None,
         owner_second: Fact::written(false, at),
         rotated: Fact::known(false, Origin::Written(at)),
-    });
-    ix
+    })
 }
 
 /// Fills the secrets of the remaining menus.

@@ -4,7 +4,7 @@
 //! judged. Secrets never reach names or reasons.
 
 use super::lines::is;
-use super::secret::{add, secret, stored, value_at};
+use super::secret::{secret, stored, value_at};
 use super::{Export, ambiguous, on_off, undocumented};
 use crate::ir::Device;
 use crate::ir::account::{Account, AccountIx, AccountKind, AdminPath, Factory, LoginPolicy, Scope, SecretUse, Storage};
@@ -95,7 +95,7 @@ fn login(export: &Export<'_>, node: Node<'_>, may_use_web: bool, device: &mut De
     let empty = matches!(kept.0, Storage::Empty);
     let mut own = secret(export, SecretUse::AdminLogin, name, span, kept, on.clone());
     own.account = Some(ix);
-    account.secret = Some(add(device, own));
+    account.secret = Some(device.add_secret(own));
     device.accounts.items.push(account);
     let services: &[&str] = if may_use_web { &["telnet", "ssh", "http"] } else { &["telnet", "ssh"] };
     let path = path(name, span, ix, listeners(device, services), empty, on);
@@ -118,7 +118,7 @@ fn web_login(export: &Export<'_>, node: Node<'_>, device: &mut Device) {
     let empty = matches!(kept.0, Storage::Empty);
     let mut own = secret(export, SecretUse::AdminLogin, name, span, kept, on.clone());
     own.account = Some(ix);
-    account.secret = Some(add(device, own));
+    account.secret = Some(device.add_secret(own));
     device.accounts.items.push(account);
     device.admin_paths.items.push(path(name, span, ix, listeners(device, &["http"]), empty, on));
 }
@@ -134,7 +134,7 @@ fn nobody(export: &Export<'_>, device: &mut Device) {
     let ix = AccountIx(device.accounts.items.len() as u32);
     let mut own = secret(export, SecretUse::AdminLogin, "", span, (Storage::Empty, crate::ir::account::SecretValue::new("")), live.clone());
     own.account = Some(ix);
-    account.secret = Some(add(device, own));
+    account.secret = Some(device.add_secret(own));
     device.accounts.items.push(account);
     device.admin_paths.items.push(path("", span, ix, Vec::new(), true, live.clone()));
     let remote = listeners(device, &["telnet", "http"]);

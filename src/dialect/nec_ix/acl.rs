@@ -3,9 +3,10 @@
 //! The same list may select packets for a filter, sources for a service, or traffic for a tunnel; what it means is decided where it
 //! is used. A row that cannot be read is kept as unknown, so that no list gets shorter than it is.
 
-use super::address::{self, Names};
+use super::address;
 use super::ambiguous;
 use super::lines::{Lines, is};
+use crate::dialect::numbers::Numbers;
 use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Guard, ICMP, ICMPV6, Opaque, OpaqueKind, SvcExpr, SvcTerm, TCP, UDP};
 use crate::source::Span;
@@ -61,7 +62,7 @@ pub struct Acls<'a> {
 
 impl<'a> Acls<'a> {
     /// Reads all lists.
-    pub fn read(lines: &Lines<'a>, names: &Names<'_>) -> Acls<'a> {
+    pub fn read(lines: &Lines<'a>, names: &Numbers<'_>) -> Acls<'a> {
         let mut acls = Acls::default();
         for (family, v6) in [("ip", false), ("ipv6", true)] {
             for node in lines.all(&[family, "access-list"]) {
@@ -112,7 +113,7 @@ impl<'a> Acls<'a> {
 }
 
 /// The ports after `sport` or `dport`: `any`, `eq N`, `range A B`; and how many words they take.
-fn ports(node: Node<'_>, at: usize, names: &Names<'_>) -> Option<(Vec<(u16, u16)>, usize)> {
+fn ports(node: Node<'_>, at: usize, names: &Numbers<'_>) -> Option<(Vec<(u16, u16)>, usize)> {
     match node.word(at)?.to_ascii_lowercase().as_str() {
         "any" => Some((Vec::new(), 1)),
         "eq" => names.port(node.word(at + 1)?).map(|p| (vec![(p, p)], 2)),
@@ -137,7 +138,7 @@ fn operand(node: Node<'_>, at: usize) -> (Fact<AddrExpr>, usize) {
     }
 }
 
-fn row(node: Node<'_>, names: &Names<'_>, v6: bool) -> AclRow {
+fn row(node: Node<'_>, names: &Numbers<'_>, v6: bool) -> AclRow {
     let whole = node.span();
     let action = node.word_span(3);
     let permit = match node.word(3) {
@@ -203,7 +204,7 @@ type PortLists = (Option<Vec<(u16, u16)>>, Option<Vec<(u16, u16)>>);
 /// The services of a row; `None` where a word cannot be read.
 fn service(
     protocol: &str,
-    names: &Names<'_>,
+    names: &Numbers<'_>,
     v6: bool,
     (sports, dports): PortLists,
     (kind, code): (Option<Option<u8>>, Option<Option<u8>>),

@@ -2,10 +2,9 @@
 //!
 //! Only notation. What cannot be read gives `None`; nothing here decides what a list means.
 
-use crate::dialect::grammar::Grammar;
+use crate::dialect::numbers::Numbers;
 use crate::ir::filter::AddrExpr;
 use crate::ir::interface::IpNet;
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// `A/length`, `A/mask`, or one address, which is a host.
@@ -35,43 +34,17 @@ pub fn single(addr: IpAddr) -> AddrExpr {
     AddrExpr::Range(addr, addr)
 }
 
-/// Names of protocols and ports, from the grammar.
-pub struct Names<'g> {
-    protocols: HashMap<&'g str, u8>,
-    ports: HashMap<&'g str, u16>,
-}
-
-impl<'g> Names<'g> {
-    /// Reads the grammar's lists.
-    pub fn new(grammar: &'g Grammar) -> Names<'g> {
-        fn pairs<T: std::str::FromStr>(list: &[String]) -> HashMap<&str, T> {
-            list.iter().filter_map(|row| row.split_once(' ').and_then(|(n, v)| Some((n, v.parse().ok()?)))).collect()
-        }
-        Names { protocols: pairs(grammar.names("protocols")), ports: pairs(grammar.names("ports")) }
+/// One port, or `first-last`; `any` gives the empty list, which means every port.
+pub fn ports(numbers: &Numbers<'_>, word: &str) -> Option<Vec<(u16, u16)>> {
+    if word.eq_ignore_ascii_case("any") {
+        return Some(Vec::new());
     }
-
-    /// A protocol by name or number.
-    pub fn protocol(&self, word: &str) -> Option<u8> {
-        word.parse().ok().or_else(|| self.protocols.get(word.to_ascii_lowercase().as_str()).copied())
+    if let Some(port) = numbers.port(word) {
+        return Some(vec![(port, port)]);
     }
-
-    /// A port by name or number.
-    pub fn port(&self, word: &str) -> Option<u16> {
-        word.parse().ok().or_else(|| self.ports.get(word.to_ascii_lowercase().as_str()).copied())
-    }
-
-    /// One port, or `first-last`; `any` gives the empty list, which means every port.
-    pub fn ports(&self, word: &str) -> Option<Vec<(u16, u16)>> {
-        if word.eq_ignore_ascii_case("any") {
-            return Some(Vec::new());
-        }
-        if let Some(port) = self.port(word) {
-            return Some(vec![(port, port)]);
-        }
-        let (a, b) = word.split_once('-')?;
-        let (a, b) = (self.port(a)?, self.port(b)?);
-        (a <= b).then(|| vec![(a, b)])
-    }
+    let (a, b) = word.split_once('-')?;
+    let (a, b) = (numbers.port(a)?, numbers.port(b)?);
+    (a <= b).then(|| vec![(a, b)])
 }
 
 #[cfg(test)]

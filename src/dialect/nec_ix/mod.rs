@@ -25,13 +25,13 @@ mod tunnel;
 mod tests;
 
 use crate::dialect::grammar::Grammar;
+use crate::dialect::numbers::Numbers;
 use crate::dialect::{Dialect, Input};
 use crate::ir::Device;
 use crate::ir::device::{Completeness, ExportForm, Identity, Version};
 use crate::ir::fact::{Fact, List, Origin, Rest, Why, WhyCode};
 use crate::source::Span;
 use acl::Acls;
-use address::Names;
 use interface::Ports;
 use lines::Lines;
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ impl Dialect for NecIx {
 struct Export<'a> {
     grammar: &'a Grammar,
     lines: Lines<'a>,
-    names: Names<'a>,
+    names: Numbers<'a>,
     ports: Ports<'a>,
     acls: Acls<'a>,
     version: Option<Version>,
@@ -134,7 +134,7 @@ fn undocumented<T>(about: &str, span: Span) -> Fact<T> {
 fn lower(input: &Input<'_>) -> Vec<Device> {
     let header = identity::header(input);
     let lines = Lines::below(input.tree.root());
-    let names = Names::new(input.grammar);
+    let names = Numbers::new(input.grammar);
     let ports = Ports::read(&lines);
     let acls = Acls::read(&lines, &names);
     let standing = identity::standing(input, &lines, &ports, &header);

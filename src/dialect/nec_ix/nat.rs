@@ -73,7 +73,7 @@ fn inside(export: &Export<'_>, node: Node<'_>, at: usize, ix: InterfaceIx, own: 
 fn term(export: &Export<'_>, node: Node<'_>, at: usize) -> Option<SvcTerm> {
     let protocol = export.names.protocol(node.word(at)?)?;
     match protocol {
-        TCP | UDP => Some(SvcTerm::ports(protocol, export.names.ports(node.word(at + 1)?)?)),
+        TCP | UDP => Some(SvcTerm::ports(protocol, address::ports(&export.names, node.word(at + 1)?)?)),
         ICMP => Some(SvcTerm { protocol: Some(ICMP), src_ports: Vec::new(), dst_ports: Vec::new(), icmp: None }),
         other => Some(SvcTerm::protocol(other)),
     }

@@ -9,7 +9,7 @@ use super::crypto::{Proposals, crypto};
 use super::interface::Port;
 use super::ipsec::{Keying, Plan, Settings, TunnelPlan};
 use super::lines::{Lines, is};
-use super::secret::{add, secret, value_at};
+use super::secret::{secret, value_at};
 use super::tunnel::{aggressive, outer};
 use super::{access, ambiguous, on_off, undocumented};
 use crate::ir::Device;
@@ -157,7 +157,7 @@ fn users(export: &Export<'_>, lines: &Lines<'_>, head: Span, key: Option<Span>, 
             );
             own.account = Some(ix);
             own.protocol_needs_clear = request.is_none_or(|r| !is(r, 2, "pap"));
-            account.secret = Some(add(device, own));
+            account.secret = Some(device.add_secret(own));
             device.accounts.items.push(account);
             let mut factors = vec![factor(FactorKind::Password, request.map_or_else(|| node.span(), |r| r.span()))];
             factors.extend(key.map(|k| factor(FactorKind::GroupSecret, k)));
@@ -219,7 +219,7 @@ fn provider_login(export: &Export<'_>, profile: Node<'_>, up: Option<Fact<bool>>
             own.protocol_needs_clear = true;
             own.owner_second = export.product("capability.admin_second_factor", on_off);
             own.account = Some(ix);
-            account.secret = Some(add(device, own));
+            account.secret = Some(device.add_secret(own));
             device.accounts.items.push(account);
         }
     }

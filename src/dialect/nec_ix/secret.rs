@@ -4,8 +4,7 @@
 //! into `SecretValue` and nowhere else.
 
 use super::{Export, on_off};
-use crate::ir::Device;
-use crate::ir::account::{Direction, Secret, SecretIx, SecretUse, SecretValue, Storage};
+use crate::ir::account::{Direction, Secret, SecretUse, SecretValue, Storage};
 use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::Node;
@@ -71,10 +70,4 @@ pub fn secret(
         owner_second: export.product("capability.admin_second_factor", on_off),
         rotated: export.product("password expiry", on_off),
     }
-}
-
-/// Adds a secret and gives its place.
-pub fn add(device: &mut Device, secret: Secret) -> SecretIx {
-    device.secrets.items.push(secret);
-    SecretIx(device.secrets.items.len() as u32 - 1)
 }

@@ -3,7 +3,7 @@
 //! Logs leave the router only with `syslog ip enable` and a host; the buffer is memory and is lost at a restart.
 
 use super::lines::{Lines, is};
-use super::secret::{add, secret, stored, value_at};
+use super::secret::{secret, stored, value_at};
 use super::{Export, address, on_off, undocumented};
 use crate::ir::Device;
 use crate::ir::account::{AuthServer, Direction, SecretUse};
@@ -73,7 +73,7 @@ fn snmp(export: &Export<'_>, device: &mut Device) {
             let live = answered.as_ref().map_or_else(|| Fact::known(false, export.evidence()), |(_, l)| l.clone());
             let mut own = secret(export, SecretUse::SnmpCommunity, "snmp", span, value_at(community.node, 3, false), live.clone());
             own.protocol_needs_clear = true;
-            let ix = add(device, own);
+            let ix = device.add_secret(own);
             out.push(SnmpAccess {
                 span,
                 version: SnmpVersion::V1V2c,
@@ -90,7 +90,7 @@ fn snmp(export: &Export<'_>, device: &mut Device) {
             let mut own = secret(export, SecretUse::SnmpCommunity, "snmp trap", node.span(), value_at(node, 4, false), live);
             own.protocol_needs_clear = true;
             own.direction = Direction::Presents;
-            add(device, own);
+            device.add_secret(own);
         }
     }
     device.snmp = export.list("snmp", out);
@@ -158,7 +158,7 @@ fn radius(export: &Export<'_>, device: &mut Device) {
             let mut own = secret(export, SecretUse::Radius, word, node.span(), value_at(node, place, false), used);
             own.protocol_needs_clear = true;
             own.direction = Direction::Presents;
-            add(device, own);
+            device.add_secret(own);
         }
     }
     device.auth_servers = export.list("auth_servers", out);
@@ -172,7 +172,7 @@ fn other_secrets(export: &Export<'_>, device: &mut Device) {
         let mut own = secret(export, SecretUse::Other, node.word_or_empty(2), node.span(), stored(node, at + 1), on.clone());
         own.direction = Direction::Presents;
         own.protocol_needs_clear = true;
-        add(device, own);
+        device.add_secret(own);
     }
     for router in export.lines.all(&["router", "bgp"]) {
         for node in Lines::below(router).all(&["neighbor"]).into_iter().filter(|n| is(*n, 2, "password")) {
@@ -180,7 +180,7 @@ fn other_secrets(export: &Export<'_>, device: &mut Device) {
             let mut own = secret(export, SecretUse::Other, node.word_or_empty(1), node.span(), value_at(node, node.len() - 1, false), live);
             own.direction = Direction::Presents;
             own.protocol_needs_clear = true;
-            add(device, own);
+            device.add_secret(own);
         }
     }
 }

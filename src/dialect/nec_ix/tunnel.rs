@@ -8,7 +8,7 @@ use super::crypto::{Proposals, crypto};
 use super::interface::Port;
 use super::ipsec::{self, Keying, Plan, Settings, TunnelPlan};
 use super::lines::{Lines, is};
-use super::secret::{add, secret};
+use super::secret::secret;
 use super::{address, ambiguous, undocumented};
 use crate::ir::Device;
 use crate::ir::account::{SecretIx, SecretUse};
@@ -69,7 +69,7 @@ fn shared_secrets(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) -> 
         let live = users.get(&(true, ix)).cloned().unwrap_or_else(|| unused(span));
         let mut own = secret(export, SecretUse::IkePsk, policy.name, span, stored, live);
         own.protocol_needs_clear = true;
-        by_policy.insert(ix, add(device, own));
+        by_policy.insert(ix, device.add_secret(own));
     }
     for (ix, key) in plan.keys.iter().enumerate() {
         let span = key.node.span();
@@ -77,7 +77,7 @@ fn shared_secrets(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) -> 
         let live = users.get(&(false, ix)).cloned().unwrap_or_else(|| undocumented("ikev2 local-authentication", span));
         let mut own = secret(export, SecretUse::IkePsk, &format!("{} {}", key.id.0, key.id.1), span, key.stored(), live);
         own.protocol_needs_clear = true;
-        by_key.insert(ix, add(device, own));
+        by_key.insert(ix, device.add_secret(own));
     }
     (by_policy, by_key)
 }

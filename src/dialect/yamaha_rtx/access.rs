@@ -7,8 +7,7 @@ use super::commands::{Command, Scope};
 use super::{Export, Input, address, on_off, seconds};
 use crate::ir::Device;
 use crate::ir::account::{
-    Account, AccountIx, AccountKind, AdminPath, Direction, Factory, LoginPolicy, Scope as For, Secret, SecretIx, SecretUse, SecretValue,
-    Storage,
+    Account, AccountIx, AccountKind, AdminPath, Direction, Factory, LoginPolicy, Scope as For, Secret, SecretUse, SecretValue, Storage,
 };
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
 use crate::ir::filter::AddrExpr;
@@ -138,13 +137,6 @@ pub fn storage(command: &Command<'_>, at: usize) -> (Storage, SecretValue) {
     (storage, SecretValue::new(value))
 }
 
-/// Adds a secret and gives its place.
-pub fn add_secret(device: &mut Device, secret: Secret) -> SecretIx {
-    let ix = SecretIx(device.secrets.items.len() as u32);
-    device.secrets.items.push(secret);
-    ix
-}
-
 /// A secret of this dialect: nobody gives a second factor and nothing is rotated unless said so afterwards.
 pub fn secret(
     export: &Export<'_>,
@@ -224,7 +216,7 @@ fn nameless(export: &Export<'_>, input: &Input<'_>, attributes: &Attributes<'_>,
     let ix = AccountIx(device.accounts.items.len() as u32);
     let mut own = secret(export, SecretUse::AdminLogin, "", span, stored, usable.clone());
     own.account = Some(ix);
-    account.secret = Some(add_secret(device, own));
+    account.secret = Some(device.add_secret(own));
     device.accounts.items.push(account);
     let factors = if empty { Vec::new() } else { vec![factor(FactorKind::Password, Fact::known(true, Origin::Written(span)))] };
     let listeners = listeners(device, connections.get().map_or(&[][..], Vec::as_slice), true);
@@ -256,7 +248,7 @@ fn named(export: &Export<'_>, attributes: &Attributes<'_>, command: &Command<'_>
     let empty = matches!(stored.0, Storage::Empty);
     let mut own = secret(export, SecretUse::AdminLogin, name, command.span(), stored, usable.clone());
     own.account = Some(ix);
-    account.secret = Some(add_secret(device, own));
+    account.secret = Some(device.add_secret(own));
     device.accounts.items.push(account);
     let words = connections.get().map_or(&[][..], Vec::as_slice).to_vec();
     let by_key = match export.commands.one(Scope::Global, "sshd auth method") {
@@ -323,14 +315,14 @@ fn administrator(export: &Export<'_>, input: &Input<'_>, named_only: bool, devic
                 storage(&command, 0),
                 Fact::written(true, command.span()),
             );
-            add_secret(device, own);
+            device.add_secret(own);
         }
         // On models with named users only, `administrator=2` takes its place.
         None if named_only || export.gaps.contains_key(TOPIC) => {}
         None => {
             let live = export.absent("administrator password", TOPIC, |v| (v == "none").then_some(true));
             let stored = (Storage::Empty, SecretValue::new(""));
-            add_secret(device, secret(export, SecretUse::PrivilegedMode, "administrator", export.head_span(input), stored, live));
+            device.add_secret(secret(export, SecretUse::PrivilegedMode, "administrator", export.head_span(input), stored, live));
         }
     }
 }

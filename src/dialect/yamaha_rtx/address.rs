@@ -2,11 +2,10 @@
 //!
 //! Only notation. What cannot be read gives `None` or an opaque set; nothing here decides what a list means.
 
-use crate::dialect::grammar::Grammar;
+use crate::dialect::numbers::Numbers;
 use crate::ir::filter::{AddrExpr, Opaque, OpaqueKind};
 use crate::ir::interface::IpNet;
 use crate::source::Span;
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// An address with prefix length, dotted or hexadecimal mask; without one, the classless whole host.
@@ -90,64 +89,36 @@ pub fn filter_address(word: &str, span: Span) -> AddrExpr {
     AddrExpr::union(parts)
 }
 
-/// Names of protocols and ports, from the grammar.
-pub struct Names<'g> {
-    protocols: HashMap<&'g str, u8>,
-    ports: HashMap<&'g str, u16>,
+/// A list of ports with commas and ranges; `*` gives the empty list, which means every port. A name may hold a hyphen itself.
+pub fn ports(numbers: &Numbers<'_>, word: &str) -> Option<Vec<(u16, u16)>> {
+    if word == "*" {
+        return Some(Vec::new());
+    }
+    let parts: Option<Vec<_>> = word.split(',').filter(|p| !p.is_empty()).map(|part| port_range(numbers, part)).collect();
+    parts.filter(|p| !p.is_empty())
 }
 
-impl<'g> Names<'g> {
-    /// Reads the grammar's lists.
-    pub fn new(grammar: &'g Grammar) -> Names<'g> {
-        fn pairs<T: std::str::FromStr>(list: &[String]) -> HashMap<&str, T> {
-            list.iter().filter_map(|row| row.split_once(' ').and_then(|(n, v)| Some((n, v.parse().ok()?)))).collect()
-        }
-        Names { protocols: pairs(grammar.names("protocols")), ports: pairs(grammar.names("ports")) }
+fn port_range(numbers: &Numbers<'_>, part: &str) -> Option<(u16, u16)> {
+    if let Some(port) = numbers.port(part) {
+        return Some((port, port));
     }
-
-    /// A protocol by name or number.
-    pub fn protocol(&self, word: &str) -> Option<u8> {
-        word.parse().ok().or_else(|| self.protocols.get(word.to_ascii_lowercase().as_str()).copied())
+    // Open ends: `1024-`, `-1023`.
+    if let Some(first) = part.strip_suffix('-') {
+        return Some((numbers.port(first)?, u16::MAX));
     }
-
-    /// A port by name or number.
-    pub fn port(&self, word: &str) -> Option<u16> {
-        word.parse().ok().or_else(|| self.ports.get(word.to_ascii_lowercase().as_str()).copied())
+    if let Some(last) = part.strip_prefix('-') {
+        return Some((0, numbers.port(last)?));
     }
-
-    /// A list of ports with commas and ranges; `*` gives the empty list, which means every port. A name may hold a hyphen itself.
-    pub fn ports(&self, word: &str) -> Option<Vec<(u16, u16)>> {
-        if word == "*" {
-            return Some(Vec::new());
-        }
-        let mut out = Vec::new();
-        for part in word.split(',').filter(|p| !p.is_empty()) {
-            out.push(self.port_range(part)?);
-        }
-        (!out.is_empty()).then_some(out)
-    }
-
-    fn port_range(&self, part: &str) -> Option<(u16, u16)> {
-        if let Some(port) = self.port(part) {
-            return Some((port, port));
-        }
-        // Open ends: `1024-`, `-1023`.
-        if let Some(first) = part.strip_suffix('-') {
-            return Some((self.port(first)?, u16::MAX));
-        }
-        if let Some(last) = part.strip_prefix('-') {
-            return Some((0, self.port(last)?));
-        }
-        part.match_indices('-').find_map(|(at, _)| {
-            let (a, b) = (self.port(&part[..at])?, self.port(&part[at + 1..])?);
-            (a <= b).then_some((a, b))
-        })
-    }
+    part.match_indices('-').find_map(|(at, _)| {
+        let (a, b) = (numbers.port(&part[..at])?, numbers.port(&part[at + 1..])?);
+        (a <= b).then_some((a, b))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::grammar::Grammar;
     use crate::source::FileId;
 
     const SPAN: Span = Span { file: FileId(0), start: 0, end: 0 };
@@ -176,13 +147,13 @@ mod tests {
     fn a_hyphen_in_a_port_name_is_no_range() {
         let file = include_str!("../../../grammars/yamaha-rtx.toml");
         let grammar = Grammar::load(file).expect("grammar");
-        let names = Names::new(&grammar);
-        assert_eq!(names.ports("netbios_ns-netbios_ssn"), Some(vec![(137, 139)]));
-        assert_eq!(names.ports("ipsec-nat-t"), Some(vec![(4500, 4500)]));
-        assert_eq!(names.ports("www,21,10000-10010"), Some(vec![(80, 80), (21, 21), (10000, 10010)]));
-        assert_eq!(names.ports("1024-"), Some(vec![(1024, 65535)]));
-        assert_eq!(names.ports("*"), Some(vec![]));
-        assert_eq!(names.ports("nonsense"), None);
+        let names = Numbers::new(&grammar);
+        assert_eq!(ports(&names, "netbios_ns-netbios_ssn"), Some(vec![(137, 139)]));
+        assert_eq!(ports(&names, "ipsec-nat-t"), Some(vec![(4500, 4500)]));
+        assert_eq!(ports(&names, "www,21,10000-10010"), Some(vec![(80, 80), (21, 21), (10000, 10010)]));
+        assert_eq!(ports(&names, "1024-"), Some(vec![(1024, 65535)]));
+        assert_eq!(ports(&names, "*"), Some(vec![]));
+        assert_eq!(ports(&names, "nonsense"), None);
         assert_eq!(names.protocol("esp"), Some(50));
     }
 }

@@ -278,7 +278,7 @@ fn address_field(row: &Command<'_>, ix: usize) -> Fact<AddrExpr> {
 pub fn service(export: &Export<'_>, row: &Command<'_>, at: usize, v6: bool) -> (Fact<SvcExpr>, Vec<Guard>) {
     let word = row.arg(at).unwrap_or("*").to_ascii_lowercase();
     let span = row.arg_span(at);
-    let ports = |ix: usize| row.arg(ix).map_or(Some(Vec::new()), |w| export.names.ports(w));
+    let ports = |ix: usize| row.arg(ix).map_or(Some(Vec::new()), |w| address::ports(&export.names, w));
     let opaque = |text: &str| SvcExpr::Opaque(Opaque { kind: OpaqueKind::Unmodelled, text: text.to_owned(), span });
     let whole = row.span();
     if word == "icmp" || word == "icmp6" || word == "icmpv6" {

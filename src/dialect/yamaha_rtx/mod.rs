@@ -25,12 +25,12 @@ mod vpn;
 mod tests;
 
 use crate::dialect::grammar::Grammar;
+use crate::dialect::numbers::Numbers;
 use crate::dialect::{Dialect, Input};
 use crate::ir::Device;
 use crate::ir::device::{Completeness, ExportForm, Identity, Version};
 use crate::ir::fact::{Fact, List, Origin, Why, WhyCode};
 use crate::source::Span;
-use address::Names;
 use commands::{Command, Commands, Peer, Scope};
 use interface::Interfaces;
 use std::collections::{BTreeMap, HashMap};
@@ -63,7 +63,7 @@ impl Dialect for YamahaRtx {
 struct Export<'a> {
     grammar: &'a Grammar,
     commands: Commands<'a>,
-    names: Names<'a>,
+    names: Numbers<'a>,
     version: Option<Version>,
     model: Option<String>,
     form: ExportForm,
@@ -178,7 +178,7 @@ fn lower(input: &Input<'_>) -> Vec<Device> {
     let standing = identity::standing(input, &commands, &header);
     let mut export = Export {
         grammar: input.grammar,
-        names: Names::new(input.grammar),
+        names: Numbers::new(input.grammar),
         pp_enabled: identity::enabled_peers(&commands),
         tunnel_enabled: identity::enabled_tunnels(&commands),
         commands,

@@ -142,10 +142,10 @@ fn port_maps(export: &Export<'_>, word: &str) -> Option<Vec<PortMap>> {
     for part in word.split(',').filter(|p| !p.is_empty()) {
         match part.split_once('=') {
             Some((outside, inside)) => {
-                let inside = export.names.ports(inside)?.first()?.0;
-                out.push(PortMap { outer: export.names.ports(outside)?, shift: Some(inside) });
+                let inside = address::ports(&export.names, inside)?.first()?.0;
+                out.push(PortMap { outer: address::ports(&export.names, outside)?, shift: Some(inside) });
             }
-            None => same.outer.extend(export.names.ports(part)?),
+            None => same.outer.extend(address::ports(&export.names, part)?),
         }
     }
     if !same.outer.is_empty() {

@@ -3,7 +3,7 @@
 //! The pre-shared key is a secret of the whole group and no factor of a user. The product asks for no second factor; a RADIUS
 //! server may, and the vendor's script that changes passwords every half minute does.
 
-use super::access::{add_secret, no_policy, secret, storage};
+use super::access::{no_policy, secret, storage};
 use super::commands::{Command, Peer, Scope};
 use super::schedule::schedules;
 use super::tunnel::{idle, shared_secret};
@@ -226,7 +226,7 @@ fn vpn_account(
     own.owner_second = second.clone();
     let request = export.commands.one(scope, "pp auth request");
     own.protocol_needs_clear = request.is_none_or(|c| c.args().any(|(w, _)| !w.eq_ignore_ascii_case("pap")));
-    account.secret = Some(add_secret(device, own));
+    account.secret = Some(device.add_secret(own));
     device.accounts.items.push(account);
     ix
 }
@@ -291,7 +291,7 @@ fn users_of_gateway(export: &Export<'_>, tunnel: &TunnelPlan<'_>, device: &mut D
         let ix = AccountIx(device.accounts.items.len() as u32);
         let mut own = secret(export, SecretUse::VpnUser, name, command.span(), storage(&command, 1), value.clone());
         own.account = Some(ix);
-        account.secret = Some(add_secret(device, own));
+        account.secret = Some(device.add_secret(own));
         device.accounts.items.push(account);
         let mut factors = vec![factor(FactorKind::Password, Fact::written(true, command.span()))];
         factors.extend(secret_line.map(|c| factor(FactorKind::GroupSecret, Fact::written(true, c.span()))));
@@ -344,7 +344,7 @@ fn dial_in(export: &Export<'_>, plan: &Plan<'_>, device: &mut Device) {
         let mut own = secret(export, SecretUse::VpnUser, command.keys[0], command.span(), storage(&command, 0), account.used.clone());
         own.account = Some(ix);
         own.protocol_needs_clear = true;
-        account.secret = Some(add_secret(device, own));
+        account.secret = Some(device.add_secret(own));
         device.accounts.items.push(account);
     }
 }
@@ -363,7 +363,7 @@ fn outbound(export: &Export<'_>, device: &mut Device) {
         own.direction = Direction::Presents;
         own.protocol_needs_clear = true;
         own.account = Some(ix);
-        account.secret = Some(add_secret(device, own));
+        account.secret = Some(device.add_secret(own));
         account.concurrent = Fact { value: Val::Known(1), origin: Origin::Written(command.span()) };
         device.accounts.items.push(account);
     }

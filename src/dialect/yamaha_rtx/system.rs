@@ -2,7 +2,7 @@
 //!
 //! Logs stay in memory unless `syslog host` names a machine. The product has no NTP client: a scheduled `ntpdate` sets the clock.
 
-use super::access::{add_secret, secret, storage};
+use super::access::{secret, storage};
 use super::commands::{Command, Scope};
 use super::schedule::schedules;
 use super::{Export, address, on_off};
@@ -167,7 +167,7 @@ fn snmp(export: &Export<'_>, device: &mut Device) {
                     storage(&command, at + 1),
                     Fact::written(used, command.span()),
                 );
-                add_secret(device, own);
+                device.add_secret(own);
             }
         }
     }
@@ -182,7 +182,7 @@ fn community(export: &Export<'_>, command: &Command<'_>, at: usize, device: &mut
     }
     let mut own = secret(export, SecretUse::SnmpCommunity, "snmp", span, storage(command, at), Fact::written(true, command.span()));
     own.protocol_needs_clear = true;
-    add_secret(device, own)
+    device.add_secret(own)
 }
 
 fn radius(export: &Export<'_>, device: &mut Device) {
@@ -214,7 +214,7 @@ fn radius(export: &Export<'_>, device: &mut Device) {
             let mut own = secret(export, SecretUse::Radius, "radius", command.span(), storage(&command, 0), live);
             own.protocol_needs_clear = true;
             own.direction = Direction::Presents;
-            add_secret(device, own);
+            device.add_secret(own);
         }
     }
     device.auth_servers = export.list("auth_servers", out);
@@ -234,7 +234,7 @@ fn client_logins(export: &Export<'_>, device: &mut Device) {
             );
             own.direction = Direction::Presents;
             own.protocol_needs_clear = true;
-            add_secret(device, own);
+            device.add_secret(own);
         }
     }
 }
@@ -257,6 +257,6 @@ fn seeds(export: &Export<'_>, device: &mut Device) {
             Fact::written(true, command.span()),
         );
         own.protocol_needs_clear = true;
-        add_secret(device, own);
+        device.add_secret(own);
     }
 }

@@ -3,7 +3,7 @@
 //! IPsec here has no idle timeout: a tunnel that is negotiated at boot stays until a schedule ends it. A tunnel whose peer may be
 //! anybody, or without `ipsec auto refresh on`, only answers. L2TPv3 joins Ethernets; IP in IP proves and encrypts nothing.
 
-use super::access::{add_secret, secret, storage};
+use super::access::{secret, storage};
 use super::commands::{Command, Scope};
 use super::schedule::{self, Schedule, schedules};
 use super::vpn::{self, Encapsulation, Plan, TunnelPlan};
@@ -45,7 +45,7 @@ pub fn shared_secret(export: &Export<'_>, tunnel: &TunnelPlan<'_>, live: &Fact<b
     let at = usize::from(command.is("text"));
     let mut own = secret(export, SecretUse::IkePsk, format!("gateway {}", ike.id), command.span(), storage(&command, at), live.clone());
     own.protocol_needs_clear = true;
-    Some(add_secret(device, own))
+    Some(device.add_secret(own))
 }
 
 struct Maker<'e, 'a> {
@@ -304,7 +304,7 @@ impl<'a> Maker<'_, 'a> {
         };
         let mut own = secret(self.export, SecretUse::L2tpPsk, self.tunnel.name(), command.span(), stored, live.clone());
         own.protocol_needs_clear = true;
-        add_secret(device, own);
+        device.add_secret(own);
     }
 
     /// The networks routed into it. An Ethernet brings whatever the far side holds.
