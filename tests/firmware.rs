@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{AS_OF, judge, judge_as, real, root};
+use common::{AS_OF, judge, judge_as, judge_together, real, root};
+use sekisho::analysis::Stated;
 use sekisho::finding::{DeviceReport, Finding, Lang, OutcomeKind, Report, Severity};
 use std::collections::BTreeMap;
 
@@ -139,4 +140,46 @@ fn real_exports_are_measured() {
     for ((dialect, rule, word), count) in counts {
         eprintln!("{dialect:<12} {rule} {word:<14} {count}");
     }
+}
+
+/// An export that tells no version, as `show running-config | begin interface` leaves it.
+fn without_version() -> String {
+    let text = std::fs::read_to_string(root().join("corpus/cisco-asa/odd-excerpt-vpn.txt")).expect("file");
+    assert!(judge_as("fw.txt", text.as_bytes(), Lang::En, AS_OF, None).files[0].devices[0].os_version.is_none());
+    text
+}
+
+const PRINTED: &str = "fw# show version\n\nCisco Adaptive Security Appliance Software Version 9.8(2)\nDevice Manager Version 7.8(2)\n";
+
+#[test]
+fn a_version_captured_in_the_same_text_or_folder_or_stated_by_a_person_is_judged() {
+    let text = without_version();
+    let of = |files: &[(&str, &str)], stated: &Stated| {
+        let report = judge_together(files, stated);
+        let device = report.files.iter().flat_map(|f| &f.devices).next().expect("a device").clone();
+        (device.os_version.clone(), outcome(&report, "FW003"), findings(&report, "FW003").into_iter().cloned().collect::<Vec<_>>())
+    };
+    let nothing = Stated::default();
+    assert_eq!(of(&[("a/fw.txt", &text)], &nothing).1, OutcomeKind::Undetermined);
+    let captured = format!("{PRINTED}\nfw# show running-config\n{text}");
+    let (version, kind, found) = of(&[("a/fw.txt", &captured)], &nothing);
+    assert_eq!((version.as_deref(), kind), (Some("9.8(2)"), OutcomeKind::Fail));
+    assert_eq!(found[0].primary.place.map(|p| p.line), Some(3), "{found:#?}");
+    let (version, kind, found) = of(&[("a/fw.txt", &text), ("a/version.txt", PRINTED)], &nothing);
+    assert_eq!((version.as_deref(), kind), (Some("9.8(2)"), OutcomeKind::Fail));
+    let labels: Vec<&str> = found[0].related.iter().chain([&found[0].primary]).map(|l| l.text.as_str()).collect();
+    assert!(labels.iter().any(|l| l.contains("a/version.txt")), "{labels:?}");
+    let stated = Stated { os_version: Some("9.8(2)".into()), ..Stated::default() };
+    let (version, kind, _) = of(&[("a/fw.txt", &text)], &stated);
+    assert_eq!((version.as_deref(), kind), (Some("9.8(2)"), OutcomeKind::Fail));
+    // Whose version it is cannot be told where the folder holds two boxes.
+    assert_eq!(of(&[("a/fw.txt", &text), ("a/fw2.txt", &text), ("a/version.txt", PRINTED)], &nothing).0, None);
+}
+
+#[test]
+fn what_the_export_tells_is_not_overruled() {
+    let text = format!(": Saved\n:\nASA Version 9.16(4)\n!\n{}", without_version());
+    let stated = Stated { os_version: Some("9.8(2)".into()), ..Stated::default() };
+    let report = judge_together(&[("a/fw.txt", &text), ("a/version.txt", PRINTED)], &stated);
+    assert_eq!(devices(&report).next().and_then(|d| d.os_version.as_deref()), Some("9.16(4)"));
 }

@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use sekisho::analysis::Settings;
-use sekisho::dialect;
+use sekisho::dialect::{self, detect};
+use sekisho::fleet::companion::Companions;
 use sekisho::fleet::run;
 use sekisho::rule::vulnerability::Knowledge;
 use sekisho::source::{self, FileId, Limits, Source};
@@ -18,7 +19,10 @@ fuzz_target!(|bytes: &[u8]| {
     let settings =
         Settings { as_of: "2026-11-20".to_owned(), data: data.data.clone(), run_key: Arc::new([7; 32]), ..Settings::default() };
     let whole = 0..source.clean().len();
-    let Some(analysed) = run::analyse(&source, whole, usize::from(*first) % dialect::all().len(), &settings, &data, true) else { return };
+    let dialect = usize::from(*first) % dialect::all().len();
+    let detected = run::Detected { dialect: Some(dialect), verdict: detect::Verdict { scores: Vec::new() }, alone: true };
+    let beside = (&Companions::default(), true);
+    let Some(analysed) = run::analyse(&source, whole, &detected, &settings, &data, beside) else { return };
     // What points into the text lies in the text.
     for span in &analysed.secrets {
         assert!(source.clean().get(span.start as usize..span.end as usize).is_some());

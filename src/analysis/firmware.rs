@@ -3,7 +3,7 @@
 
 use super::{Context, Sheet, is_whole, known_word};
 use crate::ir::device::Precision;
-use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
+use crate::ir::fact::{Fact, Val, Why, WhyCode};
 use crate::ir::record::{Record, Word};
 use crate::ir::schema;
 use crate::lifecycle::date;
@@ -17,7 +17,7 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     }
     let version = device.identity.version.as_ref().filter(|v| v.precision != Precision::None);
     let span = version.and_then(|v| v.span).or(device.span);
-    let at = span.map_or_else(|| Origin::inferred("infer.device", []), Origin::Written);
+    let at = device.version_origin();
     let unknown =
         |about: String| Fact { value: Val::Unknown(Why::at(WhyCode::NotExported, about, span.into_iter().collect())), origin: at.clone() };
     let shown = format!("{} {}", device.identity.product, version.map_or("", |v| v.text.as_str()));

@@ -34,13 +34,14 @@ struct Task<'s> {
     matched: Option<Strength>,
 }
 
-/// Tests the hashes among the secrets; by their index. `names` are those of the device and the facility, `year` the one of the audit.
+/// Tests the hashes among the secrets; by their index. `names` are those of the product, the device and the facility, in this
+/// order; `year` is the one of the audit.
 pub fn test(secrets: &[Secret], names: &[String], year: i32, budget: u64) -> BTreeMap<usize, Tested> {
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for (ix, secret) in secrets.iter().enumerate() {
         let hashed = matches!(secret.storage, Storage::Hash { .. }) && !secret.live.value.is_false();
         let Some((form, cost)) = hashed.then(|| hash::form(secret.value.expose())).flatten() else { continue };
-        tasks.push(Task { ix, form, cost, secret, own: own(&secret.owner), tried: 0, matched: None });
+        tasks.push(Task { ix, form, cost, secret, own: own(names.first(), &secret.owner), tried: 0, matched: None });
     }
     if tasks.is_empty() || budget == 0 {
         return BTreeMap::new();
@@ -65,9 +66,11 @@ pub fn test(secrets: &[Secret], names: &[String], year: i32, budget: u64) -> BTr
     finished.filter(|(_, t)| t.tried > 0).collect()
 }
 
-/// Words of the account's own name.
-fn own(owner: &str) -> Vec<String> {
-    let mut words = Vec::new();
+/// The word a slow hash is tried against where the budget allows only one, the product's name, which some factories use; then words of
+/// the account's own name.
+fn own(product: Option<&String>, owner: &str) -> Vec<String> {
+    let factory = &strength::vocabulary().factory;
+    let mut words: Vec<String> = product.map(|p| p.to_lowercase()).filter(|p| factory.contains(p)).into_iter().collect();
     if (3..=LONGEST).contains(&owner.len()) {
         words.push(owner.to_owned());
         words.extend(["123", "1234", "1", "!"].map(|tail| format!("{owner}{tail}")));

@@ -54,6 +54,10 @@ pub struct Stated {
     pub names: Vec<String>,
     /// Words that mark a vendor's account, beside the built-in ones.
     pub vendors: Vec<String>,
+    /// Hardware model, where the export does not tell it.
+    pub model: Option<String>,
+    /// Version of the software, where the export does not tell it.
+    pub os_version: Option<String>,
     /// Tunnels that the facility needs to be always on: name, and why, with date and person.
     pub accepted_tunnels: BTreeMap<String, String>,
 }
@@ -65,8 +69,9 @@ impl Stated {
     }
 }
 
-/// Units of work for the hashes of one device where nobody says otherwise: about a second on an ordinary computer.
-pub const HASH_BUDGET: u64 = 1_000_000;
+/// Units of work for the hashes of one device where nobody says otherwise: about a tenth of a second, so that an audit of a thousand
+/// devices that all keep hashes takes less than a minute on two cores (`docs/benchmarks.md`).
+pub const HASH_BUDGET: u64 = 200_000;
 
 /// What every question of one run shares.
 #[derive(Clone, Debug)]

@@ -14,7 +14,8 @@ use std::borrow::Cow;
 pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     let names = names(cx);
     let year = cx.settings.as_of.get(..4).and_then(|y| y.parse().ok()).unwrap_or(0);
-    let tested = guess::test(&cx.device().secrets.items, &names, year, cx.settings.hash_budget);
+    let guessed: Vec<String> = std::iter::once(cx.device().identity.product.clone()).chain(names.iter().cloned()).collect();
+    let tested = guess::test(&cx.device().secrets.items, &guessed, year, cx.settings.hash_budget);
     for (ix, secret) in cx.device().secrets.iter().enumerate() {
         sheet.add(record(secret, &names, tested.get(&ix)));
     }

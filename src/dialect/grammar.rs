@@ -32,6 +32,9 @@ pub struct GrammarFile {
     pub syntax: SyntaxTable,
     /// Signs of the dialect.
     pub detect: DetectTable,
+    /// Lines by which a box tells its version beside its configuration.
+    #[serde(default)]
+    pub tells_version: Vec<VersionLine>,
     /// Factory defaults.
     #[serde(default, rename = "default")]
     pub defaults: Vec<DefaultRow>,
@@ -56,6 +59,16 @@ pub struct GrammarFile {
     /// Pages the facts of this file were seen on, by the key that rows cite.
     #[serde(default)]
     pub sources: BTreeMap<String, String>,
+}
+
+/// A line of what a box prints about itself, such as `show version`: it starts with one text, and the version stands behind another.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionLine {
+    /// Beginning of the line, comment signs left out.
+    pub starts: String,
+    /// What stands right before the version.
+    pub before: String,
 }
 
 /// `[identity]`.

@@ -63,6 +63,10 @@ pub struct FileTable {
     /// Interfaces that face the facility's own networks.
     #[serde(default)]
     pub trusted: Vec<String>,
+    /// Hardware model, where the export does not tell it.
+    pub model: Option<String>,
+    /// Version of the software, where the export does not tell it.
+    pub os_version: Option<String>,
     /// Do not look at these files.
     #[serde(default)]
     pub skip: bool,
@@ -172,6 +176,8 @@ impl Config {
         Stated {
             untrusted: self.for_file(path).flat_map(|f| f.untrusted.iter().cloned()).collect(),
             trusted: self.for_file(path).flat_map(|f| f.trusted.iter().cloned()).collect(),
+            model: self.for_file(path).find_map(|f| f.model.clone()),
+            os_version: self.for_file(path).find_map(|f| f.os_version.clone()),
             names: self.file.site.names.clone(),
             vendors: self.file.site.vendors.clone(),
             accepted_tunnels: tunnels,

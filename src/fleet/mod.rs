@@ -4,6 +4,7 @@
 //! whatever the number of threads; one bad file never stops a run.
 
 mod census;
+pub mod companion;
 pub mod config;
 pub mod diff;
 pub mod discover;

@@ -1,5 +1,6 @@
 //! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
 
+use super::companion::{self, Beside, Companions};
 use super::{census, story};
 use crate::analysis::reuse::{self, Census};
 use crate::analysis::{self, Settings, Stated};
@@ -49,6 +50,13 @@ pub struct Input<'a> {
     pub read: Box<dyn Fn() -> std::io::Result<Vec<u8>> + Send + Sync + 'a>,
 }
 
+/// What the files of a run tell about each other, taken before any of them is judged.
+#[derive(Default)]
+pub(super) struct Known {
+    pub census: Arc<Census>,
+    pub companions: Companions,
+}
+
 /// Largest file that is opened: 256 MiB.
 pub const LARGEST: u64 = 256 << 20;
 
@@ -57,8 +65,8 @@ const PROBLEMS: usize = 20;
 
 /// Judges every input; results in their order.
 pub fn check(inputs: &[Input<'_>], options: &Options<'_>) -> Report {
-    let census = Arc::new(census::take(inputs, options));
-    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> = inputs.par_iter().map(|input| guarded(input, options, &census)).collect();
+    let known = census::take(inputs, options);
+    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> = inputs.par_iter().map(|input| guarded(input, options, &known)).collect();
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         as_of: options.as_of.clone(),
@@ -147,8 +155,8 @@ fn refused(path: &str, lang: Lang, key: &str, args: &[&str]) -> FileReport {
 }
 
 /// Judges one input. A fault of our own is reported for this file and stops no other.
-fn guarded(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
-    catch_unwind(AssertUnwindSafe(|| judge_input(input, options, census))).unwrap_or_else(|_| {
+fn guarded(input: &Input<'_>, options: &Options<'_>, known: &Known) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    catch_unwind(AssertUnwindSafe(|| judge_input(input, options, known))).unwrap_or_else(|_| {
         let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
         report.encoding = INTERNAL.to_owned();
         vec![(report, None)]
@@ -174,7 +182,7 @@ pub struct Whole {
 
 /// Everything about each export in one input. A fault of our own refuses the input.
 pub fn whole(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
-    catch_unwind(AssertUnwindSafe(|| read_input(input, options, &Arc::default()))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| read_input(input, options, &Known::default()))).unwrap_or_else(|_| {
         let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
         report.encoding = INTERNAL.to_owned();
         vec![refusal(report, options)]
@@ -193,11 +201,11 @@ fn refusal(report: FileReport, options: &Options<'_>) -> Whole {
     Whole { report, analysed: None, source: None, masked: None, settings }
 }
 
-fn judge_input(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) -> Vec<(FileReport, Option<Arc<Masked>>)> {
-    read_input(input, options, census).into_iter().map(|w| (w.report, w.masked)).collect()
+fn judge_input(input: &Input<'_>, options: &Options<'_>, known: &Known) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    read_input(input, options, known).into_iter().map(|w| (w.report, w.masked)).collect()
 }
 
-fn read_input(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) -> Vec<Whole> {
+fn read_input(input: &Input<'_>, options: &Options<'_>, known: &Known) -> Vec<Whole> {
     let refusal = |report| refusal(report, options);
     let bytes = match (input.read)() {
         Ok(bytes) if bytes.len() as u64 > LARGEST => {
@@ -212,7 +220,7 @@ fn read_input(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) ->
         let name = member.name.clone();
         // What a folder or an archive holds beside configurations is not our business.
         let inside = name != input.name;
-        reports.extend(judge_member(member, input.named && !inside, options, census));
+        reports.extend(judge_member(member, input.named && !inside, options, known));
     }
     for problem in opened.problems {
         let key = format!("run.refused.{}", problem.error.key().replace(['.', '-'], "_"));
@@ -221,7 +229,7 @@ fn read_input(input: &Input<'_>, options: &Options<'_>, census: &Arc<Census>) ->
     reports
 }
 
-fn judge_member(member: Member, named: bool, options: &Options<'_>, census: &Arc<Census>) -> Vec<Whole> {
+fn judge_member(member: Member, named: bool, options: &Options<'_>, known: &Known) -> Vec<Whole> {
     let path = member.name.clone();
     let lang = options.lang;
     let source = match Source::from_member(FileId(0), member) {
@@ -233,7 +241,7 @@ fn judge_member(member: Member, named: bool, options: &Options<'_>, census: &Arc
         }
     };
     let (stated, wanted) = wanted(&source, options);
-    judge_text(source, named, wanted.as_deref(), &stated, options, census)
+    judge_text(source, named, wanted.as_deref(), &stated, options, known)
 }
 
 /// What is stated about a text, and the dialect somebody names for it.
@@ -263,20 +271,25 @@ pub struct Analysed {
     pub secrets: Vec<Span>,
 }
 
-/// Reads and analyses one export of a known dialect. Places of secrets are only looked for where excerpts are wanted.
+/// Reads and analyses one export; `None` where its dialect is not known. Places of secrets are only looked for where excerpts are wanted.
+/// `companions` is what the other files of the run tell.
 pub fn analyse(
     source: &Source,
     range: Range<usize>,
-    dialect: usize,
+    detected: &Detected,
     settings: &Settings,
     data: &Knowledge,
-    excerpts: bool,
+    (companions, excerpts): (&Companions, bool),
 ) -> Option<Analysed> {
+    let dialect = detected.dialect?;
     let grammar = dialect::grammar(dialect)?;
     let implementation = *dialect::all().get(dialect)?;
     let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
     let input = dialect::Input { tree: &tree, grammar, range };
-    let devices = dialect::read(implementation, &input);
+    let mut devices = dialect::read(implementation, &input);
+    let whole = Span { file: source.id(), start: 0, end: 0 };
+    let beside = Beside { file: source.name(), text: detected.alone.then_some((source.clean(), whole)), companions };
+    companion::complete(&mut devices, dialect, settings, &beside);
     let mut sheets = analysis::analyse(&devices, settings);
     data.add(&devices, &mut sheets);
     Some(Analysed {
@@ -294,6 +307,8 @@ pub struct Detected {
     pub dialect: Option<usize>,
     /// The scores; empty where a person named the dialect.
     pub verdict: detect::Verdict,
+    /// Whether the text holds no other export.
+    pub alone: bool,
 }
 
 /// The exports of a text and what each was taken for.
@@ -308,16 +323,19 @@ pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, 
     }
     let parts = source::split_exports(source.clean(), |line| detector.begins(line));
     let single = parts.len() == 1;
-    parts
+    let mut found: Vec<(Range<usize>, Detected)> = parts
         .into_iter()
         .map(|range| {
             if by_name.is_some() {
-                return (range, Detected { dialect: by_name, verdict: detect::Verdict { scores: Vec::new() } });
+                return (range, Detected { dialect: by_name, verdict: detect::Verdict { scores: Vec::new() }, alone: false });
             }
             let verdict = if single { whole.clone() } else { detector.detect(source.id(), source.clean(), range.clone()) };
-            (range, Detected { dialect: verdict.winner().map(|w| w.dialect), verdict })
+            (range, Detected { dialect: verdict.winner().map(|w| w.dialect), verdict, alone: false })
         })
-        .collect()
+        .collect();
+    let alone = found.iter().filter(|(_, d)| d.dialect.is_some()).count() == 1;
+    found.iter_mut().for_each(|(_, d)| d.alone = alone);
+    found
 }
 
 /// The reasons of a verdict, as lines and points.
@@ -332,14 +350,7 @@ fn detection(source: &Source, verdict: &detect::Verdict, dialect: usize) -> Opti
     })
 }
 
-fn judge_text(
-    mut source: Source,
-    named: bool,
-    wanted: Option<&str>,
-    stated: &Stated,
-    options: &Options<'_>,
-    census: &Arc<Census>,
-) -> Vec<Whole> {
+fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &Stated, options: &Options<'_>, known: &Known) -> Vec<Whole> {
     let lang = options.lang;
     let path = source.name().to_owned();
     let exports = exports(&mut source, wanted);
@@ -348,26 +359,23 @@ fn judge_text(
         as_of: options.as_of.clone(),
         run_key: options.run_key.clone(),
         data: options.data.data.clone(),
-        census: census.clone(),
+        census: known.census.clone(),
         export: reuse::Export::default(),
         hash_budget: options.hash_budget,
     };
     let mut reports = Vec::new();
     let mut secrets: Vec<Span> = Vec::new();
     for (range, detected) in exports {
-        let Detected { dialect, verdict } = detected;
         let settings = Settings { export: reuse::Export { file: path.clone(), start: range.start }, ..settings.clone() };
-        let analysed = match dialect {
-            Some(dialect) => analyse(&source, range.clone(), dialect, &settings, &options.data, options.excerpts),
-            None => {
-                reports.push((unknown(&path, &source, range, &verdict, named, lang), None));
-                continue;
-            }
-        };
+        if detected.dialect.is_none() {
+            reports.push((unknown(&path, &source, range, &detected.verdict, named, lang), None));
+            continue;
+        }
+        let analysed = analyse(&source, range, &detected, &settings, &options.data, (&known.companions, options.excerpts));
         if let Some(analysed) = analysed {
             secrets.extend(&analysed.secrets);
             let mut report = judge_export(&path, &source, &analysed, &settings, options);
-            report.detection = detection(&source, &verdict, analysed.dialect);
+            report.detection = detection(&source, &detected.verdict, analysed.dialect);
             reports.push((report, Some(analysed)));
         }
     }

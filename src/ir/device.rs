@@ -1,7 +1,7 @@
 //! A device: everything one context of one box says about itself.
 
 use super::account::{Account, AdminPath, AuthServer, LoginPolicy, Secret, SecretIx};
-use super::fact::{Fact, List, Rest, Why};
+use super::fact::{Fact, List, Origin, Rest, Why};
 use super::filter::{AddrObject, Filter, Pipeline, SvcObject};
 use super::interface::{Interface, InterfaceIx, IpNet, Zone};
 use super::listener::Listener;
@@ -10,6 +10,7 @@ use super::system::{Definition, Logging, SnmpAccess, TimeSource, Undefined, Upda
 use super::tunnel::{RemoteAccess, Tunnel};
 use crate::source::Span;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How much of a version the export shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +161,8 @@ pub struct Device {
     pub span: Option<Span>,
     /// Who it is.
     pub identity: Identity,
+    /// Who tells the version, where it is not the export: a person, or another file.
+    pub version_told: Option<Arc<str>>,
     /// What it is in its network.
     pub role: DeviceRole,
     /// What the product can do; words of [`super::schema::CAPABILITIES`].
@@ -215,6 +218,15 @@ pub struct Device {
 }
 
 impl Device {
+    /// What the version rests on: its line, what is told beside the export, or the export that shows none.
+    pub fn version_origin(&self) -> Origin {
+        match (&self.version_told, self.identity.version.as_ref().and_then(|v| v.span).or(self.span)) {
+            (Some(told), _) => Origin::Stated(told.clone()),
+            (None, Some(span)) => Origin::Written(span),
+            (None, None) => Origin::inferred("infer.device", []),
+        }
+    }
+
     /// Adds a secret and gives its place.
     pub fn add_secret(&mut self, secret: Secret) -> SecretIx {
         let ix = SecretIx(self.secrets.items.len() as u32);
@@ -231,6 +243,7 @@ impl Device {
             parent: None,
             span: None,
             identity,
+            version_told: None,
             role: DeviceRole::Gateway,
             capabilities: BTreeMap::new(),
             completeness,

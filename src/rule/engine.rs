@@ -226,7 +226,7 @@ impl Engine<'_> {
         match origin {
             Origin::Written(span) => vec![Label::new(Some(*span), text.to_owned())],
             Origin::Default(d) => vec![Label::new(d.anchor, self.default_text(d))],
-            Origin::Stated(_) => vec![Label::new(None, self.texts().fill(self.lang, "steps.stated", &[text]))],
+            Origin::Stated(by) => vec![Label::new(None, self.texts().fill(self.lang, "steps.stated", &[text, by]))],
             Origin::All(from) => from.iter().flat_map(|o| self.origin_labels(o, text)).collect(),
             Origin::Inferred { code, from } => {
                 let mut labels: Vec<Label> = from.iter().flat_map(|o| self.origin_labels(o, text)).collect();

@@ -12,9 +12,6 @@ use std::sync::Arc;
 /// The audit date of every test.
 pub const AS_OF: &str = "2026-11-20";
 
-/// Half of what the program spends on hashes: enough for what the corpus holds, and quicker.
-const HASH_BUDGET: u64 = 500_000;
-
 /// The folder of the project.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -64,7 +61,7 @@ pub fn judge_as(name: &str, bytes: &[u8], lang: Lang, as_of: &str, dialect: Opti
         rules: sekisho::rule::builtin(),
         data: sekisho::rule::vulnerability::Knowledge::builtin(),
         run_key: Arc::new([7; 32]),
-        hash_budget: HASH_BUDGET,
+        hash_budget: sekisho::analysis::HASH_BUDGET,
         excerpts: true,
         stated: &|_| (Stated::default(), None),
     };
@@ -78,6 +75,15 @@ pub fn judge(path: &Path, lang: Lang) -> Report {
     let bytes = std::fs::read(path).expect("file");
     let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
     judge_bytes(&name, &bytes, lang)
+}
+
+/// Judges several files in one run, with what a person states about them.
+pub fn judge_together(files: &[(&str, &str)], stated: &Stated) -> Report {
+    let inputs: Vec<Input<'_>> = files.iter().map(|(name, text)| Input { named: false, ..input(name, text.as_bytes()) }).collect();
+    let stated = |_: &str| (stated.clone(), None);
+    let mut report = run::check(&inputs, &Options { stated: &stated, ..options(Lang::En) });
+    run::count(&mut report);
+    report
 }
 
 /// The options of every test.
