@@ -1,40 +1,46 @@
 //! What the files of a run have in common, taken before any of them is judged: fingerprints of secrets and the signs of boxes.
 //!
-//! Every file is read twice, so that a run over thousands holds only a few at a time. Not a judgement: a file that cannot be read
-//! here is refused later, with its reason. Nothing of it depends on the order in which threads finish.
+//! Of a run over thousands only a few files are held at a time: what is over a bound is read again. Not a judgement: a file that
+//! cannot be read here is refused later, with its reason. Nothing of it depends on the order in which threads finish.
 
-use super::run::{Input, LARGEST, Options, exports, wanted};
+use super::read::{self, Read};
+use super::run::{Input, Options};
 use crate::analysis::reuse::{self, Census, Entry, Export};
-use crate::dialect;
 use crate::ir::schema;
-use crate::source::{self, FileId, Limits, Source};
 use rayon::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Takes the census of a run; empty where no rule asks for it.
-pub(super) fn take(inputs: &[Input<'_>], options: &Options<'_>) -> Census {
+/// Bytes of text whose reading is kept for the judgement.
+const KEPT: usize = 16 << 20;
+
+/// Takes the census of a run, empty where no rule asks for it; with what was read of each input, where that is kept.
+pub(super) fn take(inputs: &[Input<'_>], options: &Options<'_>) -> (Census, Vec<Option<Read>>) {
     let asked = options.rules.iter().flat_map(|r| &r.subjects).any(|s| s.kind.name == schema::SECRET_GROUP.name);
     if !asked {
-        return Census::default();
+        return (Census::default(), inputs.iter().map(|_| None).collect());
     }
-    let entries = inputs.par_iter().flat_map_iter(|input| catch_unwind(AssertUnwindSafe(|| of_input(input, options))).unwrap_or_default());
-    Census::new(entries.collect())
+    let left = AtomicUsize::new(KEPT);
+    let of_input = |input| {
+        let Ok(read) = read::read(input, options) else { return (Vec::new(), None) };
+        let entries = entries(&read, options);
+        let keep = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(read.size())).is_ok();
+        (entries, keep.then_some(read))
+    };
+    let guarded = |input| catch_unwind(AssertUnwindSafe(|| of_input(input))).unwrap_or_default();
+    let (entries, kept): (Vec<Vec<Entry>>, Vec<Option<Read>>) = inputs.par_iter().map(guarded).unzip();
+    (Census::new(entries.into_iter().flatten().collect()), kept)
 }
 
-fn of_input(input: &Input<'_>, options: &Options<'_>) -> Vec<Entry> {
-    let Some(bytes) = (input.read)().ok().filter(|b| b.len() as u64 <= LARGEST) else { return Vec::new() };
+fn entries(read: &Read, options: &Options<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for member in source::open(&input.name, bytes, &Limits::STANDARD).members {
-        let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
-        let (_, wanted) = wanted(&source, options);
-        for (range, detected) in exports(&mut source, wanted.as_deref()) {
-            let read = detected.dialect.and_then(|d| Some((dialect::grammar(d)?, *dialect::all().get(d)?)));
-            let Some((grammar, implementation)) = read else { continue };
-            let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
-            let devices = dialect::read(implementation, &dialect::Input { tree: &tree, grammar, range: range.clone() });
+    for content in read.texts.iter().filter_map(|t| t.content.as_ref().ok()) {
+        let source = &content.source;
+        for (range, _, lowered) in &content.exports {
+            let Some(lowered) = lowered else { continue };
             let export = Export { file: source.name().to_owned(), start: range.start };
-            let text = source.clean().get(range).unwrap_or("");
-            entries.push(reuse::entry(&export, text, &devices, &options.run_key, &|span| source.position(span.start).line));
+            let text = source.clean().get(range.clone()).unwrap_or("");
+            entries.push(reuse::entry(&export, text, &lowered.devices, &options.run_key, &|span| source.position(span.start).line));
         }
     }
     entries
