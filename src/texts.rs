@@ -4,6 +4,7 @@
 //! Placeholders are `{0}`, `{1}` or named ones; a value is put in as it is.
 
 use crate::finding::Lang;
+use foldhash::fast::RandomState as Quick;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -12,8 +13,8 @@ mod embedded;
 /// All sentences, in both languages.
 #[derive(Debug, Default)]
 pub struct Texts {
-    by_key: HashMap<String, (String, String)>,
-    aliases: HashMap<String, String>,
+    by_key: HashMap<String, (String, String), Quick>,
+    aliases: HashMap<String, String, Quick>,
 }
 
 /// The embedded sentences. A test checks that every file can be read; one that cannot would leave its keys without text.
@@ -63,10 +64,23 @@ impl Texts {
 
     /// The text of a key with `{0}`, `{1}` ... filled in.
     pub fn fill(&self, lang: Lang, key: &str, args: &[&str]) -> String {
-        let mut text = self.get(lang, key).to_owned();
-        for (ix, arg) in args.iter().enumerate() {
-            text = text.replace(&format!("{{{ix}}}"), arg);
+        let mut rest = self.get(lang, key);
+        let mut text = String::with_capacity(rest.len() + args.iter().map(|a| a.len()).sum::<usize>());
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let filled = after.split_once('}').and_then(|(ix, after)| Some((args.get(ix.parse::<usize>().ok()?)?, after)));
+            match filled {
+                Some((arg, after)) => {
+                    text.push_str(arg);
+                    rest = after;
+                }
+                None => {
+                    text.push('{');
+                    rest = after;
+                }
+            }
         }
+        text.push_str(rest);
         text
     }
 
@@ -75,5 +89,19 @@ impl Texts {
         let mut keys: Vec<&str> = self.by_key.keys().map(String::as_str).collect();
         keys.sort_unstable();
         keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_put_in_as_they_are() {
+        let mut texts = Texts::default();
+        let text = "{1} before {0}, {2} and {name} stay, {".to_owned();
+        texts.by_key.insert("k".to_owned(), (String::new(), text));
+        assert_eq!(texts.fill(Lang::En, "k", &["{1}", "b"]), "b before {1}, {2} and {name} stay, {");
+        assert_eq!(texts.fill(Lang::En, "none {0}", &["x"]), "none x");
     }
 }

@@ -5,7 +5,6 @@
 use libfuzzer_sys::fuzz_target;
 use sekisho::analysis::Settings;
 use sekisho::dialect::{self, detect};
-use sekisho::fleet::companion::Companions;
 use sekisho::fleet::run;
 use sekisho::rule::vulnerability::Knowledge;
 use sekisho::source::{self, FileId, Limits, Source};
@@ -21,8 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let whole = 0..source.clean().len();
     let dialect = usize::from(*first) % dialect::all().len();
     let detected = run::Detected { dialect: Some(dialect), verdict: detect::Verdict { scores: Vec::new() }, alone: true };
-    let beside = (&Companions::default(), true);
-    let Some(analysed) = run::analyse(&source, whole, &detected, &settings, &data, beside) else { return };
+    let Some(analysed) = run::analyse(&source, whole, &detected, &settings, &data, true) else { return };
     // What points into the text lies in the text.
     for span in &analysed.secrets {
         assert!(source.clean().get(span.start as usize..span.end as usize).is_some());

@@ -23,6 +23,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A listener as seen from one interface.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub struct Exposure {
     /// The interface packets enter.
     pub ingress: InterfaceIx,
     /// The judged side of that interface.
-    pub side: Side,
+    pub side: Arc<Side>,
     /// Whether the listener runs.
     pub live: Fact<bool>,
     /// Class of the sources that get through, the worst over both families.
@@ -152,6 +153,8 @@ type ReadyKey = (usize, InterfaceIx, Option<InterfaceIx>, Option<NatIx>, bool);
 /// Answers the questions of one device.
 pub struct Engine<'a> {
     pub(super) cx: &'a Context<'a>,
+    /// Judged sides, by interface, for the answers of all listeners.
+    sides: Vec<Arc<Side>>,
     /// Names of the device.
     pub resolver: Resolver<'a>,
     compiled: RefCell<HashMap<usize, Rc<Vec<CompiledRow>>>>,
@@ -179,6 +182,7 @@ impl<'a> Engine<'a> {
     pub fn new(cx: &'a Context<'a>) -> Engine<'a> {
         Engine {
             cx,
+            sides: cx.sides.iter().cloned().map(Arc::new).collect(),
             resolver: Resolver::new(cx),
             compiled: RefCell::default(),
             ready: RefCell::default(),
@@ -394,7 +398,7 @@ impl<'a> Engine<'a> {
     fn exposure(&self, l: ListenerIx, listener: &Listener, ingress: InterfaceIx) -> Exposure {
         let device = self.cx.device();
         let interface = &device.interfaces[ingress.0 as usize];
-        let side = self.cx.sides[ingress.0 as usize].clone();
+        let side = &self.sides[ingress.0 as usize];
         let live = listener.live.value();
         let mut result = Exposure {
             device: self.cx.ix,
@@ -721,6 +725,7 @@ pub(super) fn witness(packet: &Packet) -> Witness {
 pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
     let device = cx.device();
     let mut records = Vec::new();
+    let ports: Vec<String> = device.listeners.iter().map(ports_text).collect();
     for e in sheet.exposures {
         let listener = &device.listeners.items[e.listener.0 as usize];
         let interface = &device.interfaces[e.ingress.0 as usize];
@@ -728,7 +733,7 @@ pub fn records(cx: &Context<'_>, sheet: &mut Sheet<'_>) {
         let at = e.class.origin.clone();
         record.word("plane", known_word(e.plane.word(), at.clone()));
         record.word("service", known_word(e.service, at.clone()));
-        record.text("ports", ports_text(listener), listener.ports.origin.clone());
+        record.text("ports", ports[e.listener.0 as usize].clone(), listener.ports.origin.clone());
         record.text("interface", interface.name.clone(), at.clone());
         record.word("side", e.side.side.map(|s| Cow::Borrowed(trust::word(*s))));
         record.word("side_kind", known_word(e.side.outside, e.side.side.origin.clone()));

@@ -53,9 +53,10 @@ pub fn records(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>) {
             }
         }
     }
+    let mut inside = Inside::default();
     for ingress in &outside {
         for v6 in [false, true] {
-            untranslated(cx, engine, sheet, *ingress, v6);
+            untranslated(cx, engine, sheet, &mut inside, *ingress, v6);
             unfiltered(cx, engine, sheet, *ingress, v6);
         }
     }
@@ -263,17 +264,23 @@ pub(super) fn addressable(engine: &Engine<'_>, side: &super::trust::Side, interf
     if side.outside == "closed_network" { nets } else { nets.intersection(&class::public()) }
 }
 
+/// The networks of trusted interfaces that can be addressed: through a closed network or not, by family. The same for all
+/// interfaces, so that exports with thousands of them ask once.
+type Inside = BTreeMap<(bool, bool), AddrSet>;
+
 /// Permits without translation to inside networks that can be addressed from this outside.
-fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, ingress: InterfaceIx, v6: bool) {
+fn untranslated(cx: &Context<'_>, engine: &Engine<'_>, sheet: &mut Sheet<'_>, inside: &mut Inside, ingress: InterfaceIx, v6: bool) {
     let device = cx.device();
     let side = &cx.sides[ingress.0 as usize];
     let interface = &device.interfaces[ingress.0 as usize];
     if v6 && !interface.ipv6.value.is_true() && !interface.addresses.iter().any(|a| a.v6) {
         return;
     }
-    let trusted: Vec<InterfaceIx> =
-        (0..cx.sides.len() as u32).map(InterfaceIx).filter(|ix| cx.sides[ix.0 as usize].trusted().value.is_true()).collect();
-    let addressable = addressable(engine, side, &trusted, v6);
+    let addressable = inside.entry((side.outside == "closed_network", v6)).or_insert_with(|| {
+        let sides = (0..).map(InterfaceIx).zip(cx.sides);
+        let trusted: Vec<InterfaceIx> = sides.filter(|(_, s)| s.trusted().value.is_true()).map(|(ix, _)| ix).collect();
+        addressable(engine, side, &trusted, v6)
+    });
     if addressable.is_empty() {
         return;
     }

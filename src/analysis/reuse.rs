@@ -11,6 +11,7 @@ use crate::ir::fact::{Fact, Origin, Val, Why, WhyCode};
 use crate::ir::filter::AddrExpr;
 use crate::ir::record::{Record, Step};
 use crate::ir::schema;
+use crate::ir::tunnel::Tunnel;
 use crate::packet::class;
 use crate::source::Span;
 use hmac::{Hmac, KeyInit, Mac};
@@ -154,12 +155,30 @@ fn judged(secret: &Secret) -> bool {
     kind && !secret.live.value.is_false()
 }
 
-fn far(device: &Device, ix: usize, secret: &Secret) -> Option<Far> {
+/// The first tunnel of a device that uses a key, and the first of a name.
+struct Tunnels<'a> {
+    by_key: BTreeMap<u32, &'a Tunnel>,
+    by_name: BTreeMap<&'a str, &'a Tunnel>,
+}
+
+impl<'a> Tunnels<'a> {
+    fn of(device: &'a Device) -> Tunnels<'a> {
+        let (mut by_key, mut by_name) = (BTreeMap::new(), BTreeMap::new());
+        for tunnel in device.tunnels.iter() {
+            if let Some(SecretIx(key)) = tunnel.psk {
+                by_key.entry(key).or_insert(tunnel);
+            }
+            by_name.entry(tunnel.name.as_str()).or_insert(tunnel);
+        }
+        Tunnels { by_key, by_name }
+    }
+}
+
+fn far(tunnels: &Tunnels<'_>, ix: usize, secret: &Secret) -> Option<Far> {
     if !matches!(secret.used_for, SecretUse::IkePsk | SecretUse::L2tpPsk | SecretUse::WgPsk) {
         return None;
     }
-    let tunnel = device.tunnels.iter().find(|t| t.psk == Some(SecretIx(ix as u32)));
-    let tunnel = tunnel.or_else(|| device.tunnels.iter().find(|t| t.name == secret.owner));
+    let tunnel = tunnels.by_key.get(&(ix as u32)).or_else(|| tunnels.by_name.get(secret.owner.as_str()));
     // A key that belongs to no tunnel between sites is the one of dial-in users.
     Some(tunnel.map_or(Far::Anybody, |t| t.peer.addresses.get().map_or(Far::Unknown, far_of)))
 }
@@ -215,15 +234,21 @@ pub fn entry(export: &Export, text: &str, devices: &[Device], key: &[u8; 32], li
         names: devices.iter().map(|d| d.name.clone()).collect(),
         places: Vec::new(),
     };
+    // Places by what they hold.
+    let mut same: BTreeMap<Print, Vec<usize>> = BTreeMap::new();
     for (device, d) in devices.iter().enumerate() {
+        let tunnels = Tunnels::of(d);
         for (ix, secret) in d.secrets.iter().enumerate().filter(|(_, s)| judged(s)) {
             let Some(print) = fingerprint(key, secret) else { continue };
             let (owner, used_for, span) = (secret.owner.clone(), secret.used_for, secret.span);
             // One box may write its community or its key in many rows; and contexts show what they share.
             let once = matches!(used_for, SecretUse::SnmpCommunity | SecretUse::PrivateKey);
             let known = |p: &Place| p.span == span || once || p.device == device && p.owner == owner && p.used_for == used_for;
-            if !entry.places.iter().any(|p| p.print == print && known(p)) {
-                entry.places.push(Place { print, owner, used_for, span, line: line(span), device, far: far(d, ix, secret) });
+            let same = same.entry(print).or_default();
+            if !same.iter().any(|at| entry.places.get(*at).is_some_and(known)) {
+                same.push(entry.places.len());
+                let far = far(&tunnels, ix, secret);
+                entry.places.push(Place { print, owner, used_for, span, line: line(span), device, far });
             }
         }
     }

@@ -5,7 +5,6 @@ use super::error::Error;
 use super::{as_of, data, dialect, hash_budget, print_bytes, run_key};
 use crate::analysis::{Settings, Stated};
 use crate::finding::Lang;
-use crate::fleet::companion::Companions;
 use crate::fleet::discover::{self, Found};
 use crate::fleet::run;
 use crate::ir::fact::{Origin, Rest, Val};
@@ -36,8 +35,7 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     for member in source::open(&path.display().to_string(), bytes, &Limits::STANDARD).members {
         let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
         for (range, detected) in run::exports(&mut source, wanted.as_deref()) {
-            let beside = (&Companions::default(), false);
-            let Some(analysed) = run::analyse(&source, range, &detected, &settings, &data, beside) else { continue };
+            let Some(analysed) = run::analyse(&source, range, &detected, &settings, &data, false) else { continue };
             let name = crate::dialect::all().get(analysed.dialect).map_or("", |d| d.name());
             let devices: Vec<Json> = analysed
                 .devices

@@ -80,35 +80,54 @@ fn words_match(pattern: &[&str], line: &str) -> bool {
     })
 }
 
-impl Compiled<'_> {
-    /// The byte with which every line that matches begins, blanks left out; `None` when there is no such byte.
+impl<'g> Compiled<'g> {
+    /// With what every line that matches begins, blanks left out; empty when there is no such text.
     /// Letters stand for both cases.
-    fn first_byte(&self) -> Option<u8> {
+    fn head(&self) -> &'g [u8] {
         match self {
-            Compiled::Starts(s) => s.bytes().next(),
-            Compiled::Words(p) => p.first().filter(|w| !w.starts_with(['*', '<'])).and_then(|w| w.bytes().next()),
-            Compiled::Contains(_) => None,
+            Compiled::Starts(s) => s.as_bytes(),
+            Compiled::Words(p) => p.first().filter(|w| !w.starts_with(['*', '<'])).map_or(&[], |w| w.trim_end_matches('*').as_bytes()),
+            Compiled::Contains(_) => &[],
         }
     }
 
     fn matches(&self, line: &str) -> bool {
         match self {
-            Compiled::Starts(s) => line.trim_start_matches(['\u{feff}', ' ', '\t']).starts_with(s),
+            Compiled::Starts(s) => line.trim_start_matches(BLANKS).starts_with(s),
             Compiled::Words(p) => words_match(p, line),
             Compiled::Contains(s) => line.contains(s),
         }
     }
 }
 
+/// A sign that a line may show: its position, and with what the line then begins, which is cheaper to ask than the sign.
+#[derive(Clone, Copy)]
+struct Candidate<'g> {
+    sign: usize,
+    head: &'g [u8],
+}
+
+impl Candidate<'_> {
+    /// Whether a line, blanks before it left out, can match.
+    fn may_match(&self, line: &[u8]) -> bool {
+        line.get(..self.head.len()).is_some_and(|l| l.eq_ignore_ascii_case(self.head))
+    }
+}
+
+/// What stands before the first word of a line.
+const BLANKS: [char; 3] = ['\u{feff}', ' ', '\t'];
+
 /// The signs of all grammars, sorted by the first byte of the lines they can match: made once, asked for every file.
 pub struct Detector<'g> {
     signs: Vec<(usize, &'g Sign, Compiled<'g>)>,
     /// Signs about the beginning of a line, by the byte it begins with; for bytes that begin no sign, those that fit any.
-    by_first_byte: Vec<Vec<usize>>,
+    by_first_byte: Vec<Vec<Candidate<'g>>>,
+    /// Those of them that begin an export.
+    begin: Vec<Vec<Candidate<'g>>>,
     /// Signs that stand anywhere in a line.
     anywhere: Vec<(usize, memchr::memmem::Finder<'g>)>,
-    /// Whether a line with this first byte may begin an export.
-    may_begin: [bool; 256],
+    /// Those of them that begin an export.
+    begin_anywhere: Vec<usize>,
     /// Points each grammar asks for.
     enough: Vec<i32>,
 }
@@ -121,32 +140,40 @@ impl<'g> Detector<'g> {
             signs.extend(grammar.file.detect.signs.iter().filter_map(|s| compile(s).map(|c| (ix, s, c))));
         }
         let mut by_first_byte = vec![Vec::new(); 256];
+        let mut begin = vec![Vec::new(); 256];
         let mut anywhere = Vec::new();
-        for (ix, (_, _, compiled)) in signs.iter().enumerate() {
-            match (compiled, compiled.first_byte()) {
-                (Compiled::Contains(s), _) => anywhere.push((ix, memchr::memmem::Finder::new(*s))),
-                (_, Some(byte)) => {
-                    let (lower, upper) = (byte.to_ascii_lowercase(), byte.to_ascii_uppercase());
-                    by_first_byte[usize::from(lower)].push(ix);
-                    if upper != lower {
-                        by_first_byte[usize::from(upper)].push(ix);
-                    }
+        let mut begin_anywhere = Vec::new();
+        for (ix, (_, sign, compiled)) in signs.iter().enumerate() {
+            if let Compiled::Contains(s) = compiled {
+                anywhere.push((ix, memchr::memmem::Finder::new(*s)));
+                begin_anywhere.extend(sign.begins.then_some(ix));
+                continue;
+            }
+            let head = compiled.head();
+            for byte in 0..=u8::MAX {
+                if head.first().is_none_or(|first| first.eq_ignore_ascii_case(&byte)) {
+                    let candidate = Candidate { sign: ix, head };
+                    by_first_byte[usize::from(byte)].push(candidate);
+                    begin[usize::from(byte)].extend(sign.begins.then_some(candidate));
                 }
-                (_, None) => by_first_byte.iter_mut().for_each(|b| b.push(ix)),
             }
         }
-        let mut may_begin = [false; 256];
-        for (byte, candidates) in by_first_byte.iter().enumerate() {
-            may_begin[byte] = candidates.iter().any(|ix| signs[*ix].1.begins) || anywhere.iter().any(|(ix, _)| signs[*ix].1.begins);
-        }
         let enough = grammars.iter().map(|g| g.file.detect.enough).collect();
-        Detector { signs, by_first_byte, anywhere, may_begin, enough }
+        Detector { signs, by_first_byte, begin, anywhere, begin_anywhere, enough }
     }
 
-    /// Whether a line begins an export, for files that hold several. Most lines are told by their first byte.
-    pub fn begins(&self, line: &str) -> bool {
-        let Some(first) = line.trim_start_matches(['\u{feff}', ' ', '\t']).bytes().next() else { return false };
-        self.may_begin[usize::from(first)] && self.signs.iter().any(|(_, sign, compiled)| sign.begins && compiled.matches(line))
+    /// Tells of each line of a text whether an export begins there, for files that hold several. Most lines are told by their first
+    /// bytes.
+    pub fn beginnings(&self, text: &str) -> impl Fn(&str) -> bool {
+        let occurs = |ix: &usize| self.anywhere.iter().any(|(of, finder)| of == ix && finder.find(text.as_bytes()).is_some());
+        let anywhere: Vec<usize> = self.begin_anywhere.iter().copied().filter(occurs).collect();
+        move |line| {
+            let bytes = line.trim_start_matches(BLANKS).as_bytes();
+            let Some(first) = bytes.first() else { return false };
+            let matches = |ix: usize| self.signs.get(ix).is_some_and(|(_, _, compiled)| compiled.matches(line));
+            let begin = &self.begin[usize::from(*first)];
+            begin.iter().any(|c| c.may_match(bytes) && matches(c.sign)) || anywhere.iter().any(|ix| matches(*ix))
+        }
     }
 
     /// Scores a text for every grammar. Each sign counts once, at the first line that shows it.
@@ -156,9 +183,11 @@ impl<'g> Detector<'g> {
         let looked_at = &text_in_range[..end];
         let mut seen: Vec<Option<&str>> = vec![None; self.signs.len()];
         for line in looked_at.lines() {
-            let Some(first) = line.trim_start_matches(['\u{feff}', ' ', '\t']).bytes().next() else { continue };
-            for &ix in &self.by_first_byte[usize::from(first)] {
-                if seen[ix].is_none() && self.signs[ix].2.matches(line) {
+            let bytes = line.trim_start_matches(BLANKS).as_bytes();
+            let Some(first) = bytes.first() else { continue };
+            for candidate in &self.by_first_byte[usize::from(*first)] {
+                let ix = candidate.sign;
+                if seen[ix].is_none() && candidate.may_match(bytes) && self.signs[ix].2.matches(line) {
                     seen[ix] = Some(line);
                 }
             }

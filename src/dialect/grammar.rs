@@ -8,7 +8,9 @@ use crate::ir::fact::{DefaultOrigin, Fact, Origin, Val, Why, WhyCode};
 use crate::source::Span;
 use crate::syntax::pattern::PatternSet;
 use crate::syntax::{block, brace, command_lines, indent, path_commands, statements, xml};
+use foldhash::fast::RandomState as Quick;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -189,7 +191,7 @@ pub struct Grammar {
     pub secrets: PatternSet,
     /// What is irrelevant.
     pub irrelevant: PatternSet,
-    defaults: HashMap<String, Vec<(DefaultRow, VersionRange)>>,
+    defaults: HashMap<String, Vec<(DefaultOrigin, VersionRange)>, Quick>,
 }
 
 /// What is wrong with a grammar file. Only developers see it.
@@ -224,11 +226,19 @@ impl Grammar {
     /// When a version condition cannot be read.
     pub fn from_file(file: GrammarFile) -> Result<Grammar, GrammarError> {
         let fold = matches!(file.syntax, SyntaxTable::CommandLines(_) | SyntaxTable::Indent(_));
-        let mut defaults: HashMap<String, Vec<(DefaultRow, VersionRange)>> = HashMap::new();
+        let mut defaults: HashMap<String, Vec<(DefaultOrigin, VersionRange)>, Quick> = HashMap::default();
         for row in &file.defaults {
             let range = VersionRange::parse(&row.versions)
                 .ok_or_else(|| GrammarError::Versions { key: row.key.clone(), condition: row.versions.clone() })?;
-            defaults.entry(row.key.clone()).or_default().push((row.clone(), range));
+            let origin = DefaultOrigin {
+                key: row.key.as_str().into(),
+                value: row.value.as_str().into(),
+                versions: row.versions.as_str().into(),
+                source: file.sources.get(&row.source).unwrap_or(&row.source).as_str().into(),
+                verified: row.verified,
+                anchor: None,
+            };
+            defaults.entry(row.key.clone()).or_default().push((origin, range));
         }
         // Where every word is a level, a pattern is written as the words of a line.
         let by_word = matches!(file.syntax, SyntaxTable::Brace(_));
@@ -257,26 +267,17 @@ impl Grammar {
     ///
     /// Unknown when no row speaks of it, or when rows of several possible releases disagree; then the values are given as `Among`.
     pub fn default(&self, key: &str, version: Option<&Version>, anchor: Option<Span>) -> Fact<String> {
-        let rows: Vec<&DefaultRow> =
+        let rows: Vec<&DefaultOrigin> =
             self.defaults.get(key).into_iter().flatten().filter(|(_, range)| range.may_hold(version)).map(|(row, _)| row).collect();
         let at = |code| Why::at(code, key, anchor.into_iter().collect());
         let Some(first) = rows.first() else {
             return Fact::unknown(at(WhyCode::DefaultUndocumented));
         };
-        let origin = Origin::all(rows.iter().map(|row| {
-            Origin::Default(Arc::new(DefaultOrigin {
-                key: row.key.clone(),
-                value: row.value.clone(),
-                versions: row.versions.clone(),
-                source: self.file.sources.get(&row.source).unwrap_or(&row.source).clone(),
-                verified: row.verified,
-                anchor,
-            }))
-        }));
+        let origin = Origin::all(rows.iter().map(|row| Origin::Default(Arc::new(DefaultOrigin { anchor, ..(*row).clone() }))));
         let value = if rows.iter().all(|r| r.value == first.value) {
-            Val::Known(first.value.clone())
+            Val::Known(first.value.as_ref().to_owned())
         } else {
-            Val::Among(rows.iter().map(|r| r.value.clone()).collect(), at(WhyCode::DefaultByVersion))
+            Val::Among(rows.iter().map(|r| r.value.as_ref().to_owned()).collect(), at(WhyCode::DefaultByVersion))
         };
         Fact { value, origin }
     }
@@ -333,11 +334,11 @@ impl VersionRange {
     /// Whether a version, as far as it is known, may lie in the range.
     pub fn may_hold(&self, version: Option<&Version>) -> bool {
         let Some(version) = version.filter(|v| v.precision != Precision::None) else { return true };
-        let low = &version.parts;
-        let mut high = low.clone();
-        if version.precision == Precision::Train {
-            high.push(u32::MAX);
-        }
+        let low = version.parts.as_slice();
+        let high: Cow<'_, [u32]> = match version.precision {
+            Precision::Train => low.iter().copied().chain([u32::MAX]).collect(),
+            _ => low.into(),
+        };
         self.0.iter().all(|(compare, bound)| match compare {
             Compare::Less => less(low, bound),
             Compare::LessOrEqual => !less(bound, low),

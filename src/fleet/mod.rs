@@ -9,6 +9,7 @@ pub mod config;
 pub mod diff;
 pub mod discover;
 pub mod reach;
+mod read;
 pub mod run;
 mod story;
 pub mod suppress;

@@ -1,6 +1,7 @@
 //! From bytes to a report: each file decoded, cut into exports, its dialect found, read, analysed and judged.
 
 use super::companion::{self, Beside, Companions};
+use super::read::{self, Content, Read, Text, Unread};
 use super::{census, story};
 use crate::analysis::reuse::{self, Census};
 use crate::analysis::{self, Settings, Stated};
@@ -11,7 +12,7 @@ use crate::ir::record::FactSheet;
 use crate::rule::engine::{ActionText, Engine};
 use crate::rule::file::Rule;
 use crate::rule::vulnerability::Knowledge;
-use crate::source::{self, FileId, Limits, Masked, Member, Source, Span};
+use crate::source::{self, FileId, Masked, Source, Span};
 use crate::texts::texts;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -65,8 +66,9 @@ const PROBLEMS: usize = 20;
 
 /// Judges every input; results in their order.
 pub fn check(inputs: &[Input<'_>], options: &Options<'_>) -> Report {
-    let known = census::take(inputs, options);
-    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> = inputs.par_iter().map(|input| guarded(input, options, &known)).collect();
+    let (known, read) = census::take(inputs, options);
+    let judged: Vec<Vec<(FileReport, Option<Arc<Masked>>)>> =
+        inputs.par_iter().zip(read).map(|(input, read)| guarded(input, read, options, &known)).collect();
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         as_of: options.as_of.clone(),
@@ -155,8 +157,8 @@ fn refused(path: &str, lang: Lang, key: &str, args: &[&str]) -> FileReport {
 }
 
 /// Judges one input. A fault of our own is reported for this file and stops no other.
-fn guarded(input: &Input<'_>, options: &Options<'_>, known: &Known) -> Vec<(FileReport, Option<Arc<Masked>>)> {
-    catch_unwind(AssertUnwindSafe(|| judge_input(input, options, known))).unwrap_or_else(|_| {
+fn guarded(input: &Input<'_>, read: Option<Read>, options: &Options<'_>, known: &Known) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    catch_unwind(AssertUnwindSafe(|| judge_input(input, read, options, known))).unwrap_or_else(|_| {
         let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
         report.encoding = INTERNAL.to_owned();
         vec![(report, None)]
@@ -182,7 +184,7 @@ pub struct Whole {
 
 /// Everything about each export in one input. A fault of our own refuses the input.
 pub fn whole(input: &Input<'_>, options: &Options<'_>) -> Vec<Whole> {
-    catch_unwind(AssertUnwindSafe(|| read_input(input, options, &Known::default()))).unwrap_or_else(|_| {
+    catch_unwind(AssertUnwindSafe(|| read_input(input, None, options, &Known::default(), |w| w))).unwrap_or_else(|_| {
         let mut report = refused(&input.name, options.lang, "run.refused.internal", &[&input.name]);
         report.encoding = INTERNAL.to_owned();
         vec![refusal(report, options)]
@@ -201,47 +203,37 @@ fn refusal(report: FileReport, options: &Options<'_>) -> Whole {
     Whole { report, analysed: None, source: None, masked: None, settings }
 }
 
-fn judge_input(input: &Input<'_>, options: &Options<'_>, known: &Known) -> Vec<(FileReport, Option<Arc<Masked>>)> {
-    read_input(input, options, known).into_iter().map(|w| (w.report, w.masked)).collect()
+fn judge_input(input: &Input<'_>, read: Option<Read>, options: &Options<'_>, known: &Known) -> Vec<(FileReport, Option<Arc<Masked>>)> {
+    read_input(input, read, options, known, |w| (w.report, w.masked))
 }
 
-fn read_input(input: &Input<'_>, options: &Options<'_>, known: &Known) -> Vec<Whole> {
-    let refusal = |report| refusal(report, options);
-    let bytes = match (input.read)() {
-        Ok(bytes) if bytes.len() as u64 > LARGEST => {
-            return vec![refusal(refused(&input.name, options.lang, "run.refused.too_large", &["256 MiB"]))];
+/// Judges what an input holds; of each export only what `kept` takes stays in memory.
+fn read_input<T>(input: &Input<'_>, read: Option<Read>, options: &Options<'_>, known: &Known, kept: impl Fn(Whole) -> T) -> Vec<T> {
+    let lang = options.lang;
+    let refusal = |report| kept(refusal(report, options));
+    let read = match read.map_or_else(|| read::read(input, options), Ok) {
+        Ok(read) => read,
+        Err(Unread::TooLarge) => return vec![refusal(refused(&input.name, lang, "run.refused.too_large", &["256 MiB"]))],
+        Err(Unread::Failed(error)) => {
+            return vec![refusal(refused(&input.name, lang, "run.refused.unreadable", &[&error.to_string()]))];
         }
-        Ok(bytes) => bytes,
-        Err(error) => return vec![refusal(refused(&input.name, options.lang, "run.refused.unreadable", &[&error.to_string()]))],
     };
-    let opened = source::open(&input.name, bytes, &Limits::STANDARD);
     let mut reports = Vec::new();
-    for member in opened.members {
-        let name = member.name.clone();
-        // What a folder or an archive holds beside configurations is not our business.
-        let inside = name != input.name;
-        reports.extend(judge_member(member, input.named && !inside, options, known));
+    for Text { named, content } in read.texts {
+        match content {
+            Ok(content) => reports.extend(judge_text(content, named, options, known).into_iter().map(&kept)),
+            Err(_) if !named => {}
+            Err(r) => {
+                let key = format!("run.refused.{}", r.refusal.key().replace(['.', '-'], "_"));
+                reports.push(refusal(refused(&r.name, lang, &key, &[&r.name])));
+            }
+        }
     }
-    for problem in opened.problems {
+    for problem in read.problems {
         let key = format!("run.refused.{}", problem.error.key().replace(['.', '-'], "_"));
-        reports.push(refusal(refused(&problem.name, options.lang, &key, &[&problem.name])));
+        reports.push(refusal(refused(&problem.name, lang, &key, &[&problem.name])));
     }
     reports
-}
-
-fn judge_member(member: Member, named: bool, options: &Options<'_>, known: &Known) -> Vec<Whole> {
-    let path = member.name.clone();
-    let lang = options.lang;
-    let source = match Source::from_member(FileId(0), member) {
-        Ok(source) => source,
-        Err(_) if !named => return Vec::new(),
-        Err(r) => {
-            let key = format!("run.refused.{}", r.refusal.key().replace(['.', '-'], "_"));
-            return vec![refusal(refused(&path, lang, &key, &[&path]), options)];
-        }
-    };
-    let (stated, wanted) = wanted(&source, options);
-    judge_text(source, named, wanted.as_deref(), &stated, options, known)
 }
 
 /// What is stated about a text, and the dialect somebody names for it.
@@ -271,34 +263,51 @@ pub struct Analysed {
     pub secrets: Vec<Span>,
 }
 
+/// What a dialect reads of one export.
+pub(super) struct Lowered {
+    dialect: usize,
+    /// The devices.
+    pub devices: Vec<Device>,
+    problems: Vec<crate::syntax::tree::Problem>,
+    secrets: Vec<Span>,
+}
+
+/// Reads one export of a known dialect. Places of secrets are only looked for where excerpts are wanted.
+pub(super) fn lower(source: &Source, range: Range<usize>, dialect: usize, excerpts: bool) -> Option<Lowered> {
+    let grammar = dialect::grammar(dialect)?;
+    let implementation = *dialect::all().get(dialect)?;
+    let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
+    let devices = dialect::read(implementation, &dialect::Input { tree: &tree, grammar, range });
+    let secrets = if excerpts { dialect::secret_spans(grammar, &tree) } else { Vec::new() };
+    Some(Lowered { dialect, devices, problems: tree.problems, secrets })
+}
+
+/// `beside` is what is told beside the export.
+fn analysed(lowered: Lowered, settings: &Settings, data: &Knowledge, beside: &Beside<'_>) -> Analysed {
+    let Lowered { dialect, mut devices, problems, secrets } = lowered;
+    companion::complete(&mut devices, dialect, settings, beside);
+    let mut sheets = analysis::analyse(&devices, settings);
+    data.add(&devices, &mut sheets);
+    Analysed { dialect, devices, sheets, problems, secrets }
+}
+
 /// Reads and analyses one export; `None` where its dialect is not known. Places of secrets are only looked for where excerpts are wanted.
-/// `companions` is what the other files of the run tell.
 pub fn analyse(
     source: &Source,
     range: Range<usize>,
     detected: &Detected,
     settings: &Settings,
     data: &Knowledge,
-    (companions, excerpts): (&Companions, bool),
+    excerpts: bool,
 ) -> Option<Analysed> {
-    let dialect = detected.dialect?;
-    let grammar = dialect::grammar(dialect)?;
-    let implementation = *dialect::all().get(dialect)?;
-    let tree = dialect::parse(grammar, source.id(), source.clean(), range.clone());
-    let input = dialect::Input { tree: &tree, grammar, range };
-    let mut devices = dialect::read(implementation, &input);
+    let lowered = lower(source, range, detected.dialect?, excerpts)?;
+    let companions = Companions::default();
+    Some(analysed(lowered, settings, data, &beside(source, detected.alone, &companions)))
+}
+
+fn beside<'a>(source: &'a Source, alone: bool, companions: &'a Companions) -> Beside<'a> {
     let whole = Span { file: source.id(), start: 0, end: 0 };
-    let beside = Beside { file: source.name(), text: detected.alone.then_some((source.clean(), whole)), companions };
-    companion::complete(&mut devices, dialect, settings, &beside);
-    let mut sheets = analysis::analyse(&devices, settings);
-    data.add(&devices, &mut sheets);
-    Some(Analysed {
-        dialect,
-        devices,
-        sheets,
-        secrets: if excerpts { dialect::secret_spans(grammar, &tree) } else { Vec::new() },
-        problems: tree.problems.clone(),
-    })
+    Beside { file: source.name(), text: alone.then_some((source.clean(), whole)), companions }
 }
 
 /// What a text was taken for.
@@ -321,7 +330,7 @@ pub fn exports(source: &mut Source, wanted: Option<&str>) -> Vec<(Range<usize>, 
     if let (Some(columns), Some(d)) = (columns, likely.and_then(|ix| dialect::all().get(ix))) {
         source.soften(columns, |line| d.starts_statement(line));
     }
-    let parts = source::split_exports(source.clean(), |line| detector.begins(line));
+    let parts = source::split_exports(source.clean(), detector.beginnings(source.clean()));
     let single = parts.len() == 1;
     let mut found: Vec<(Range<usize>, Detected)> = parts
         .into_iter()
@@ -350,12 +359,12 @@ fn detection(source: &Source, verdict: &detect::Verdict, dialect: usize) -> Opti
     })
 }
 
-fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &Stated, options: &Options<'_>, known: &Known) -> Vec<Whole> {
+fn judge_text(content: Content, named: bool, options: &Options<'_>, known: &Known) -> Vec<Whole> {
+    let Content { source, stated, exports } = content;
     let lang = options.lang;
     let path = source.name().to_owned();
-    let exports = exports(&mut source, wanted);
     let settings = Settings {
-        stated: stated.clone(),
+        stated,
         as_of: options.as_of.clone(),
         run_key: options.run_key.clone(),
         data: options.data.data.clone(),
@@ -365,17 +374,15 @@ fn judge_text(mut source: Source, named: bool, wanted: Option<&str>, stated: &St
     };
     let mut reports = Vec::new();
     let mut secrets: Vec<Span> = Vec::new();
-    for (range, detected) in exports {
+    for (range, Detected { dialect, verdict, alone }, lowered) in exports {
         let settings = Settings { export: reuse::Export { file: path.clone(), start: range.start }, ..settings.clone() };
-        if detected.dialect.is_none() {
-            reports.push((unknown(&path, &source, range, &detected.verdict, named, lang), None));
-            continue;
-        }
-        let analysed = analyse(&source, range, &detected, &settings, &options.data, (&known.companions, options.excerpts));
-        if let Some(analysed) = analysed {
+        if dialect.is_none() {
+            reports.push((unknown(&path, &source, range, &verdict, named, lang), None));
+        } else if let Some(lowered) = lowered {
+            let analysed = analysed(lowered, &settings, &options.data, &beside(&source, alone, &known.companions));
             secrets.extend(&analysed.secrets);
             let mut report = judge_export(&path, &source, &analysed, &settings, options);
-            report.detection = detection(&source, &detected.verdict, analysed.dialect);
+            report.detection = detection(&source, &verdict, analysed.dialect);
             reports.push((report, Some(analysed)));
         }
     }

@@ -267,13 +267,13 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefaultOrigin {
     /// Key of the row, e.g. `system global.admintimeout`.
-    pub key: String,
+    pub key: Arc<str>,
     /// The value the row gives, as the vendor writes it.
-    pub value: String,
+    pub value: Arc<str>,
     /// The releases the row holds for, as the row words it.
-    pub versions: String,
+    pub versions: Arc<str>,
     /// Where the row's author saw it.
-    pub source: String,
+    pub source: Arc<str>,
     /// Whether the row was confirmed in documentation. An unverified default may raise a finding, never clear one.
     pub verified: bool,
     /// Head of the block in which the line would stand, if the export has one.

@@ -99,7 +99,7 @@ impl Record {
             chain: Vec::new(),
             witness: None,
             names: Vec::new(),
-            fields: vec![None; kind.fields.len()],
+            fields: kind.fields.iter().map(|_| None).collect(),
         }
     }
 

@@ -141,6 +141,9 @@ impl Engine<'_> {
             OutcomeKind::Fail => outcome.evidence = findings.iter().map(|f| f.primary.clone()).take(EVIDENCE).collect(),
             OutcomeKind::Pass => {
                 for (record, read) in &passed {
+                    if outcome.evidence.len() >= EVIDENCE {
+                        break;
+                    }
                     self.evidence(record, &sheet.device, read, &mut outcome.evidence);
                 }
                 outcome.evidence.truncate(EVIDENCE);
@@ -148,12 +151,21 @@ impl Engine<'_> {
             OutcomeKind::Undetermined => {
                 let mut reasons: Vec<String> = Vec::new();
                 for why in unknowns.iter().chain(open) {
+                    if reasons.len() >= REASONS && outcome.evidence.len() >= EVIDENCE {
+                        break;
+                    }
                     push_new(&mut reasons, self.reason(why));
                     for span in why.spans() {
+                        if outcome.evidence.len() >= EVIDENCE {
+                            break;
+                        }
                         push_new(&mut outcome.evidence, Label::new(Some(*span), why.about().to_owned()));
                     }
                 }
                 for row in weak {
+                    if reasons.len() >= REASONS {
+                        break;
+                    }
                     push_new(&mut reasons, self.texts().fill(self.lang, "run.outcome.unverified_default", &[&row.key, &row.value]));
                 }
                 reasons.truncate(REASONS);

@@ -5,7 +5,6 @@ use crate::page::{GENERATED, LANGUAGES, both, cell, check, code_cell, fence, hol
 use sekisho::analysis::Settings;
 use sekisho::dialect::grammar::{Grammar, Sign, SyntaxTable};
 use sekisho::finding::{Lang, OutcomeKind};
-use sekisho::fleet::companion::Companions;
 use sekisho::fleet::run;
 use sekisho::ir::schema;
 use sekisho::rule::vulnerability::Knowledge;
@@ -117,8 +116,7 @@ fn seen() -> Seen {
         for member in open(&name, std::fs::read(&path).expect("file"), &Limits::STANDARD).members {
             let Ok(mut source) = Source::from_member(FileId(0), member) else { continue };
             for (range, detected) in run::exports(&mut source, None) {
-                let beside = (&Companions::default(), false);
-                let Some(analysed) = run::analyse(&source, range, &detected, &settings, &Knowledge::builtin(), beside) else {
+                let Some(analysed) = run::analyse(&source, range, &detected, &settings, &Knowledge::builtin(), false) else {
                     continue;
                 };
                 let dialect = sekisho::dialect::all()[analysed.dialect].name();

@@ -94,10 +94,39 @@ impl<'a> Block<'a> {
     }
 }
 
+/// Words by which statements of the top are found: a central router has thousands that share their first two.
+const DEEP: usize = 3;
+
+/// The statements of the top that begin alike, and those of them that share the next word.
+#[derive(Default)]
+struct Tops<'a> {
+    all: Vec<Node<'a>>,
+    next: HashMap<&'a str, Tops<'a>>,
+}
+
+impl<'a> Tops<'a> {
+    fn add(&mut self, node: Node<'a>, depth: usize) {
+        self.all.push(node);
+        if let Some(word) = node.word(depth).filter(|_| depth < DEEP) {
+            self.next.entry(word).or_default().add(node, depth + 1);
+        }
+    }
+
+    /// Those that begin with these words, as far as words are told apart here.
+    fn find(&self, words: &[&str]) -> &[Node<'a>] {
+        let mut at = self;
+        for word in words.iter().take(DEEP) {
+            let Some(next) = at.next.get(*word) else { return &[] };
+            at = next;
+        }
+        &at.all
+    }
+}
+
 /// What all topics read.
 pub struct Export<'a> {
     grammar: &'a Grammar,
-    tops: HashMap<&'a str, Vec<Node<'a>>>,
+    tops: Tops<'a>,
     nos: HashMap<&'a str, Vec<Node<'a>>>,
     version: Option<Version>,
     form: ExportForm,
@@ -113,8 +142,7 @@ pub struct Export<'a> {
 impl<'a> Export<'a> {
     /// The statements of the top that begin with these words, marked as read.
     pub fn lines<'w>(&self, words: &'w [&'w str]) -> impl Iterator<Item = Node<'a>> + use<'_, 'a, 'w> {
-        let first = words.first().copied().unwrap_or("");
-        self.tops.get(first).into_iter().flatten().copied().filter(move |n| n.starts(words)).map(Node::read)
+        self.tops.find(words).iter().copied().filter(move |n| n.starts(words)).map(Node::read)
     }
 
     /// The last of them.
@@ -199,12 +227,12 @@ fn on_off(word: &str) -> Option<bool> {
 }
 
 fn lower(input: &Input<'_>) -> Vec<Device> {
-    let mut tops: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
+    let mut tops = Tops::default();
     let mut nos: HashMap<&str, Vec<Node<'_>>> = HashMap::new();
     for node in input.tree.root().children() {
         match node.word_or_empty(0) {
             "no" => nos.entry(node.word_or_empty(1)).or_default().push(node),
-            first => tops.entry(first).or_default().push(node),
+            _ => tops.add(node, 0),
         }
     }
     let start = input.range.start as u32;

@@ -104,10 +104,10 @@ fn ranges(row: &Fields<'_>) -> Fact<SvcExpr> {
 fn predefined(l: &Lowering<'_>, name: &str) -> Origin {
     let file = &l.cx.grammar.file;
     Origin::Default(Arc::new(DefaultOrigin {
-        key: format!("firewall service {name}"),
-        value: file.services.get(name).cloned().unwrap_or_default(),
-        versions: "*".to_owned(),
-        source: file.sources.get("predefined_services").cloned().unwrap_or_default(),
+        key: format!("firewall service {name}").into(),
+        value: file.services.get(name).map_or("", String::as_str).into(),
+        versions: "*".into(),
+        source: file.sources.get("predefined_services").map_or("", String::as_str).into(),
         verified: true,
         anchor: None,
     }))

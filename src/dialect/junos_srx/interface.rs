@@ -62,7 +62,7 @@ fn units<'a>(l: &mut Lowering<'a>) {
             alias: alias.map(|n| n.word_or_empty(0).to_owned()),
             // The interface is where its name stands, but where several units share the name.
             span: if physical.word(0) == name.split('.').next()
-                && below(physical).filter(|n| n.word(0) == Some("unit")).flat_map(below).count() == 1
+                && below(physical).filter(|n| n.word(0) == Some("unit")).flat_map(below).take(2).count() == 1
             {
                 physical.span()
             } else {

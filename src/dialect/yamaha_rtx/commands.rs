@@ -7,6 +7,7 @@
 use crate::dialect::grammar::Grammar;
 use crate::source::Span;
 use crate::syntax::{Node, Tree};
+use foldhash::fast::RandomState as Quick;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -86,7 +87,7 @@ impl<'a> Command<'a> {
 
 #[derive(Default)]
 struct Trie {
-    literal: HashMap<String, Trie>,
+    literal: HashMap<String, Trie, Quick>,
     number: Option<Box<Trie>>,
     interface: Option<Box<Trie>>,
     any: Option<Box<Trie>>,
@@ -150,12 +151,12 @@ type Key<'a> = (u32, Scope, [&'a str; 2]);
 
 /// The commands of an export.
 pub struct Commands<'a> {
-    table: &'static HashMap<String, u32>,
+    table: &'static HashMap<String, u32, Quick>,
     all: Vec<(u32, Command<'a>)>,
-    latest: HashMap<Key<'a>, usize>,
-    by_scope: HashMap<(u32, Scope), Vec<usize>>,
-    by_command: HashMap<u32, Vec<usize>>,
-    deleted: HashMap<Key<'a>, Span>,
+    latest: HashMap<Key<'a>, usize, Quick>,
+    by_scope: HashMap<(u32, Scope), Vec<usize>, Quick>,
+    by_command: HashMap<u32, Vec<usize>, Quick>,
+    deleted: HashMap<Key<'a>, Span, Quick>,
     /// The selections of peers and tunnels, in the order of the text.
     pub selections: Vec<(Scope, Node<'a>)>,
 }
@@ -164,14 +165,14 @@ pub struct Commands<'a> {
 /// otherwise spend most of its time here.
 struct Table {
     trie: Trie,
-    numbers: HashMap<String, u32>,
+    numbers: HashMap<String, u32, Quick>,
 }
 
 impl Table {
     fn of(grammar: &Grammar) -> &'static Table {
         static TABLE: OnceLock<Table> = OnceLock::new();
         TABLE.get_or_init(|| {
-            let mut table = Table { trie: Trie::default(), numbers: HashMap::new() };
+            let mut table = Table { trie: Trie::default(), numbers: HashMap::default() };
             for (ix, pattern) in grammar.names("commands").iter().enumerate() {
                 table.trie.insert(&pattern.split(' ').collect::<Vec<_>>(), ix as u32);
                 table.numbers.insert(pattern.clone(), ix as u32);
@@ -189,10 +190,10 @@ impl<'a> Commands<'a> {
         let mut commands = Commands {
             table: &table.numbers,
             all: Vec::new(),
-            latest: HashMap::new(),
-            by_scope: HashMap::new(),
-            by_command: HashMap::new(),
-            deleted: HashMap::new(),
+            latest: HashMap::default(),
+            by_scope: HashMap::default(),
+            by_command: HashMap::default(),
+            deleted: HashMap::default(),
             selections: Vec::new(),
         };
         for node in tree.root().children() {

@@ -14,6 +14,7 @@ use super::view::{Found, View, device_name};
 use crate::finding::{FileReport, Report, Severity};
 use frame::Look;
 use paint::{Hue, Paint};
+use rayon::prelude::*;
 
 /// The narrowest page that is laid out; on a narrower terminal lines run over.
 const NARROWEST: usize = 40;
@@ -39,7 +40,7 @@ pub struct TextStyle {
 pub(super) fn render(report: &Report, style: &TextStyle) -> String {
     let view = View::new(report);
     let several = report.files.iter().map(|file| file.devices.len()).sum::<usize>() > 1;
-    let mut page = Page { view: &view, style: *style, paint: Paint { on: style.colour }, several, out: String::new() };
+    let page = || Page { view: &view, style: *style, paint: Paint { on: style.colour }, several, out: String::new() };
     let mut groups: Vec<(Vec<&FileReport>, Vec<Found<'_>>)> = Vec::new();
     for files in report.files.chunk_by(|one, next| one.path == next.path) {
         let files: Vec<&FileReport> = files.iter().collect();
@@ -47,9 +48,14 @@ pub(super) fn render(report: &Report, style: &TextStyle) -> String {
         groups.push((files, found));
     }
     groups.sort_by_key(|(_, found)| std::cmp::Reverse(found.first().map(|found| found.finding.severity)));
-    for (files, found) in groups {
+    // Each file begins its part with its head, whatever stands before it.
+    let part = |(files, found): (Vec<&FileReport>, Vec<Found<'_>>)| {
+        let mut page = page();
         page.file(&files, found);
-    }
+        page.out
+    };
+    let parts: Vec<String> = groups.into_par_iter().map(part).collect();
+    let mut page = Page { out: parts.concat(), ..page() };
     page.rest();
     page.out
 }

@@ -19,8 +19,13 @@ pub(super) fn eval(truth: &Truth, it: &Record, device: &Record) -> Verdict {
         (None, Some(why)) => Val::Unknown(why.clone()),
         (None, None) => Val::Unknown(unexplained("")),
     };
-    let mut once = BTreeSet::new();
-    let read = seen.read.into_iter().filter(|r| once.insert(*r)).collect();
+    let mut read: Vec<Read> = Vec::with_capacity(seen.read.len());
+    for r in seen.read {
+        // As many as a record has fields at most.
+        if !read.contains(&r) {
+            read.push(r);
+        }
+    }
     Verdict { value, read, unknowns: seen.unknowns }
 }
 
@@ -68,15 +73,27 @@ impl SeenTruth {
 
 /// What a word can be.
 enum Candidates<'a> {
+    Only(&'a str),
     OneOf(Vec<&'a str>),
     Anything,
 }
 
 impl<'a> Candidates<'a> {
+    fn listed(&self) -> Option<&[&'a str]> {
+        match self {
+            Candidates::Only(word) => Some(std::slice::from_ref(word)),
+            Candidates::OneOf(words) => Some(words),
+            Candidates::Anything => None,
+        }
+    }
+
     /// `Some` if `test` says the same of every candidate.
     fn agree(&self, mut test: impl FnMut(&'a str) -> Option<bool>) -> Option<bool> {
-        let Candidates::OneOf(words) = self else { return None };
-        same(words.iter().map(|w| test(w)))
+        match self {
+            Candidates::Only(word) => test(word),
+            Candidates::OneOf(words) => same(words.iter().map(|w| test(w))),
+            Candidates::Anything => None,
+        }
     }
 }
 
@@ -175,8 +192,16 @@ impl<'a> Scope<'a> {
 
     /// A conjunction (`absorbing` false) or disjunction (`absorbing` true).
     fn junction(&mut self, parts: &'a [Truth], absorbing: bool) -> SeenTruth {
-        let parts = parts.iter().map(|p| self.truth(p)).collect();
-        self.combined(parts, absorbing)
+        let mut seen = Vec::with_capacity(parts.len());
+        for part in parts {
+            let part = self.truth(part);
+            // Nothing that follows can decide on stronger grounds.
+            if part.value == Some(absorbing) && self.strength(&part.read) == (true, Strength::Certain) {
+                return part.settled();
+            }
+            seen.push(part);
+        }
+        self.combined(seen, absorbing)
     }
 
     /// One absorbing operand decides alone, the one with the strongest origins; without any, all operands count.
@@ -262,8 +287,8 @@ impl<'a> Scope<'a> {
 
     fn word(&mut self, word: &'a Word) -> Seen<Candidates<'a>> {
         match word {
-            Word::Literal(text) => Seen::sure(Candidates::OneOf(vec![text])),
-            Word::Variable(ix) => Seen::sure(self.elements.get(*ix).map_or(Candidates::Anything, |e| Candidates::OneOf(vec![e]))),
+            Word::Literal(text) => Seen::sure(Candidates::Only(text)),
+            Word::Variable(ix) => Seen::sure(self.elements.get(*ix).map_or(Candidates::Anything, |e| Candidates::Only(e))),
             Word::Field(read) => self.field(*read, |value| match value {
                 Some(Value::Word(word)) => (candidates(word, |w| w.as_ref()), word.why()),
                 Some(Value::Text(text)) => (candidates(text, String::as_str), text.why()),
@@ -271,8 +296,8 @@ impl<'a> Scope<'a> {
             }),
             Word::If(parts) => {
                 let (c, a, b) = &**parts;
-                let either = |a: &Candidates<'a>, b: &Candidates<'a>| match (a, b) {
-                    (Candidates::OneOf(a), Candidates::OneOf(b)) => Candidates::OneOf(a.iter().chain(b).copied().collect()),
+                let either = |a: &Candidates<'a>, b: &Candidates<'a>| match (a.listed(), b.listed()) {
+                    (Some(a), Some(b)) => Candidates::OneOf(a.iter().chain(b).copied().collect()),
                     _ => Candidates::Anything,
                 };
                 self.conditional(c, |s| s.word(a), |s| s.word(b), either)
@@ -351,7 +376,7 @@ impl Doubt for Range {
 
 impl Doubt for Candidates<'_> {
     fn is_exact(&self) -> bool {
-        matches!(self, Candidates::OneOf(words) if words.iter().all(|w| *w == words[0]))
+        self.listed().is_some_and(|words| words.iter().all(|w| *w == words[0]))
     }
 }
 
@@ -372,7 +397,7 @@ fn unexplained(field: &str) -> Why {
 
 fn candidates<'a, T>(value: &'a Val<T>, text: impl Fn(&'a T) -> &'a str) -> Candidates<'a> {
     match value {
-        Val::Known(w) => Candidates::OneOf(vec![text(w)]),
+        Val::Known(w) => Candidates::Only(text(w)),
         Val::Among(ws, _) if !ws.is_empty() => Candidates::OneOf(ws.iter().map(text).collect()),
         Val::Among(..) | Val::Unknown(_) => Candidates::Anything,
     }

@@ -116,7 +116,7 @@ fn written(start: u32) -> Origin {
 }
 
 fn default(verified: bool) -> Origin {
-    let text = String::new;
+    let text = || Arc::from("");
     Origin::Default(Arc::new(DefaultOrigin { key: text(), value: text(), versions: text(), source: text(), verified, anchor: None }))
 }
 
