@@ -102,7 +102,7 @@ pub(super) fn lower(l: &mut Lowering<'_>, whole: bool) {
     let (communities, v3) = users(l);
     let mut listeners =
         l.device.listeners.items.iter().enumerate().filter(|(_, x)| x.service == "snmp").map(|(ix, _)| ListenerIx(ix as u32));
-    let (first, last) = (listeners.next(), listeners.last());
+    let (first, last) = (listeners.next(), listeners.next_back());
     // Where there are two, the one of the users stands first.
     let (keyed, listener) = (first, last.or(first));
     for node in communities {

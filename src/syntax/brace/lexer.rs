@@ -307,7 +307,7 @@ impl<'t> Reader<'_, 't> {
         let Some((first, beside)) = place else { return vec![words] };
         // A name that stands where a value must is a value.
         let pairs = words[first..].chunks(2);
-        if pairs.len() < 2 || words[first..].len() % 2 != 0 || !pairs.clone().all(|pair| named(beside, &pair[0])) {
+        if pairs.len() < 2 || !words[first..].len().is_multiple_of(2) || !pairs.clone().all(|pair| named(beside, &pair[0])) {
             return vec![words];
         }
         pairs.map(|pair| words[..first].iter().chain(pair).cloned().collect()).collect()
