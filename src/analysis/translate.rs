@@ -5,7 +5,7 @@
 //! wherever it is named: surely through are only packets that get through whichever address it is.
 
 use super::exposure::{Door, Engine};
-use super::flow::{Cell, Flow};
+use super::flow::{Cell, Flow, melt, narrowed};
 use super::resolve::{self, Bound};
 use super::trust;
 use crate::ir::fact::{Why, WhyCode};
@@ -13,7 +13,7 @@ use crate::ir::filter::{AddrExpr, Stage, SvcTerm};
 use crate::ir::interface::InterfaceIx;
 use crate::ir::nat::{NatIx, NatRule, UnmatchedEffect};
 use crate::ir::record::Step;
-use crate::packet::{AddrSet, Assignment, AtomId, Budget, Exceeded, Intervals, PacketSet, Product, Side, class, service};
+use crate::packet::{self, AddrSet, Assignment, AtomId, Budget, Exceeded, Intervals, PacketSet, Product, Side, class, service};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -45,7 +45,9 @@ impl Engine<'_> {
         let (before, rest) = stages.split_at(at);
         let taken = self.taken_before(n, rule, ingress, v6);
         if taken.is_empty() && !before.iter().any(|s| matches!(s, Stage::Filter { .. })) {
-            return self.start(target, v6).map(|flow| (flow, rest));
+            let mut flow = self.start(target, v6)?;
+            self.only_from(&mut flow, rule);
+            return Some((flow, rest));
         }
         let published = self.published(rule, ingress, v6);
         let svc = resolve::union_of_terms(&rule.orig_svc);
@@ -84,7 +86,30 @@ impl Engine<'_> {
         if published.hidden {
             flow.why.get_or_insert_with(|| Why::new(WhyCode::RuntimeContent, "own address"));
         }
+        self.only_from(&mut flow, rule);
         Some((flow, rest))
+    }
+
+    /// Leaves the sources a translation names, where the export does not hold all of them: what the unknown ones are is the same
+    /// question here as in a filter.
+    fn only_from(&self, flow: &mut Flow, rule: &NatRule) {
+        let Some(expr) = rule.src.get() else {
+            return flow.doubt(rule.src.value.why().cloned());
+        };
+        let src = self.resolver.addresses(expr);
+        if src.lo == src.hi {
+            return;
+        }
+        let matches = packet::Match::between(&src.matches, &packet::AddrMatch::known(AddrSet::any()), &Product::any());
+        let rows = vec![packet::Row::new(matches, packet::Verdict::Accept)];
+        let named = packet::Filter { chains: vec![packet::Chain { rows, end: packet::End::Drop }] };
+        let mut budget = self.budget.borrow_mut();
+        let cells: Result<Vec<Vec<Cell>>, Exceeded> = flow.cells.iter().map(|cell| narrowed(cell, &named, &mut budget)).collect();
+        match cells {
+            Ok(cells) => flow.cells = melt(cells.into_iter().flatten().collect(), &mut budget),
+            Err(_) => flow.doubt(None),
+        }
+        flow.why.get_or_insert_with(|| Why::new(WhyCode::RuntimeContent, rule.name.clone()));
     }
 
     /// What translations that are asked earlier take from one that may act on it too, where that is exactly known.

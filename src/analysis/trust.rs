@@ -61,16 +61,18 @@ pub fn sides(cx: &Context<'_>) -> Vec<Side> {
     }
     let outside = sides.iter().any(|s| s.untrusted().value.is_true());
     if outside {
-        for (interface, side) in device.interfaces.iter().zip(&mut sides) {
-            if side.side.value.known().is_none() && has_only_private(interface) {
-                let origin = Origin::inferred("infer.private_beside_outside", [Origin::Written(interface.span)]);
-                side.side = Fact::known(SidePointer::Trusted, origin);
-                side.steps.push(Step {
-                    span: Some(interface.span),
-                    code: "sign.private_beside_outside",
-                    args: vec![interface.name.clone()],
-                });
-            }
+        let v6 = |i: &Interface| i.addresses.iter().any(|a| a.v6);
+        let outside_v6 = device.interfaces.iter().zip(&sides).any(|(i, s)| v6(i) && s.untrusted().value.is_true());
+        for (interface, side) in device.interfaces.iter().zip(&mut sides).filter(|(_, s)| s.side.value.known().is_none()) {
+            let (why, code) = if has_only_private(interface) {
+                ("infer.private_beside_outside", "sign.private_beside_outside")
+            } else if outside_v6 && has_only_fixed_v6(interface) {
+                ("infer.fixed_ipv6_beside_outside", "sign.fixed_ipv6_beside_outside")
+            } else {
+                continue;
+            };
+            side.side = Fact::known(SidePointer::Trusted, Origin::inferred(why, [Origin::Written(interface.span)]));
+            side.steps.push(Step { span: Some(interface.span), code, args: vec![interface.name.clone()] });
         }
     } else if !sides.iter().any(|s| s.side.value.known().is_none()) {
         // All inside, nothing outside: what faces the Internet is not in this export.
@@ -173,6 +175,13 @@ fn is_private(address: &Address) -> bool {
 fn has_only_private(interface: &Interface) -> bool {
     let v4: Vec<&Address> = interface.addresses.iter().filter(|a| !a.v6).collect();
     !v4.is_empty() && v4.iter().all(|a| a.how == AddressHow::Static && is_private(a))
+}
+
+/// What IPv6 has in the place of private addresses: global ones written by hand, with nothing that points outside.
+fn has_only_fixed_v6(interface: &Interface) -> bool {
+    !interface.addresses.is_empty()
+        && interface.addresses.iter().all(|a| a.v6 && a.how == AddressHow::Static && a.net.get().is_some())
+        && interface.signs.iter().all(|s| s.points_to != SidePointer::Untrusted)
 }
 
 /// Private static addressing without source translation on it: a carrier's closed network rather than the Internet.

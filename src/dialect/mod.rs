@@ -89,6 +89,9 @@ pub fn parse<'t>(grammar: &Grammar, file: FileId, text: &'t str, range: Range<us
 pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
     let mut devices = dialect.lower(input);
     input.grammar.irrelevant.apply(input.tree.root(), &|n| is_wrapper(input.grammar, n), &mut |node, _| node.mark_below(Mark::Irrelevant));
+    if matches!(input.grammar.file.syntax, SyntaxTable::Brace(_)) {
+        only_ways(input.tree);
+    }
     let coverage = coverage(input);
     for region in &coverage.unrecognised {
         for topic in &region.could_hold {
@@ -103,6 +106,18 @@ pub fn read(dialect: &dyn Dialect, input: &Input<'_>) -> Vec<Device> {
         first.coverage = coverage;
     }
     devices
+}
+
+/// Where every word is a level, one that says nothing itself and holds only what is understood leaves nothing open.
+fn only_ways(tree: &Tree<'_>) {
+    let all: Vec<Node<'_>> = tree.statements().collect();
+    // What stands below a level comes after it.
+    for node in all.into_iter().rev().filter(|n| n.mark() == Mark::Unseen) {
+        let mut below = node.children().peekable();
+        if below.peek().is_some() && below.all(|n| n.mark() != Mark::Unseen) {
+            node.mark_if_unseen(Mark::Irrelevant);
+        }
+    }
 }
 
 /// Whether a statement only wraps what would else stand at the top: the global part, the virtual domains and their rows, and

@@ -13,8 +13,8 @@ pub const SOFT_NEWLINE: char = '\u{1}';
 /// An erased pager mark is at least this long; a line with fewer blanks is an empty line of the export.
 const SHORTEST_ERASED: usize = 8;
 
-/// Joins what was wrapped at `columns`: a line exactly that wide (or one less, where a wide character did not fit)
-/// followed by a line for which `starts_statement` is false. `None` when nothing was wrapped.
+/// Joins what was wrapped at `columns`: a line exactly that wide (or one less, where a wide character did not fit or the terminal
+/// keeps its last column free, as captures show) followed by a line for which `starts_statement` is false. `None` when nothing was wrapped.
 ///
 /// Takes cleaned text: of a CRLF the CR is a space there, and a pager's mark between the two halves is a line of blanks.
 pub fn soften_wraps(text: &str, columns: usize, starts_statement: impl Fn(&str) -> bool) -> Option<String> {
@@ -30,7 +30,7 @@ pub fn soften_wraps(text: &str, columns: usize, starts_statement: impl Fn(&str) 
         }
         let Some(next_start) = continuation(text, start) else { continue };
         let next = text.get(next_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        let Some(edge) = edge(line, columns, returns, next) else { continue };
+        let Some(edge) = edge(line, columns, returns) else { continue };
         if starts_statement(next) {
             continue;
         }
@@ -66,15 +66,14 @@ fn returns_per_line(text: &str) -> usize {
 }
 
 /// The byte length of the line's text if it reaches the right edge: without the spaces that were carriage returns.
-fn edge(line: &str, columns: usize, returns: usize, next: &str) -> Option<usize> {
-    let wide_next = next.chars().next().is_some_and(|first| first.width_cjk() == Some(2));
+fn edge(line: &str, columns: usize, returns: usize) -> Option<usize> {
     let mut text = line;
     for _ in 0..returns {
         text = text.strip_suffix([' ', '\r']).unwrap_or(text);
     }
     for _ in returns..=3 {
         let width = display_width(text);
-        if width == columns || (width + 1 == columns && wide_next) {
+        if width == columns || width + 1 == columns {
             return Some(text.len());
         }
         text = text.strip_suffix([' ', '\r'])?;
@@ -141,6 +140,13 @@ mod tests {
     fn a_wide_character_that_did_not_fit_wraps_one_column_early() {
         let line = format!("pp name a{}", "能登支店".repeat(20));
         assert_eq!(reads(&wrap(&line, "\r\n")), [line]);
+    }
+
+    #[test]
+    fn a_terminal_may_keep_its_last_column_free() {
+        let (first, second) = (format!("ip filter 1 pass * * tcp * {}", "1".repeat(52)), "22,80");
+        assert_eq!(first.len(), 79);
+        assert_eq!(reads(&format!("{first}\n{second}\nip route default\n")), [format!("{first}{second}").as_str(), "ip route default"]);
     }
 
     #[test]

@@ -34,12 +34,25 @@ pub struct Parameters {
     /// Words before a statement that say nothing about its meaning (`protect:`).
     #[serde(default)]
     pub prefixes: Vec<String>,
+    /// Statements that stand side by side at one level and may follow one another on one `set` line.
+    #[serde(default)]
+    pub beside: Vec<Beside>,
     /// Beginnings of lines at the top that belong to the terminal.
     #[serde(default)]
     pub noise: Vec<String>,
     /// Inheritance from groups, where the product has it.
     #[serde(default)]
     pub inherit: Option<Inherit>,
+}
+
+/// Statements of one level that a `set` line may name one after the other (`match source-address A application B`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beside {
+    /// The level they stand at.
+    pub level: String,
+    /// Their names; each is followed by one value.
+    pub names: Vec<String>,
 }
 
 /// Inheritance: `groups { name { … } }` and `apply-groups [ name ]` at any level.

@@ -22,6 +22,9 @@ pub struct Parameters {
 /// Deeper grouping by braces than any script has; what lies below stays at this depth.
 const GROUPS: usize = 16;
 
+/// Longer than the name of any attribute.
+const KEY: usize = 64;
+
 /// Reads one export. Comment lines are kept in [`Tree::comments`].
 pub fn parse<'t>(file: FileId, text: &'t str, range: Range<usize>, parameters: &Parameters) -> Tree<'t> {
     let end = range.end.min(text.len());
@@ -165,6 +168,8 @@ impl<'t> Lexer<'t> {
                 b' ' | b'\t' | b'\r' | b'\n' => break,
                 b if stops.contains(&b) => break,
                 b'\\' => match self.continuation(self.at) {
+                    // A value broken over two lines goes on; an attribute of its own on the next line does not belong to it.
+                    Some(next) if !stops.contains(&b'=') && self.begins_pair(next) => break,
                     Some(next) => (self.at, special) = (next, true),
                     None => {
                         special = true;
@@ -176,6 +181,13 @@ impl<'t> Lexer<'t> {
         }
         let raw = &self.text[start..self.at];
         Word { raw, cooked: special.then(|| cook(raw)), quoted: false }
+    }
+
+    /// Whether `key=` begins here.
+    fn begins_pair(&self, at: usize) -> bool {
+        let rest = &self.text.as_bytes()[at.min(self.end)..self.end];
+        let key = rest.iter().take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || **b == b'-').take(KEY).count();
+        key > 0 && rest.get(key) == Some(&b'=')
     }
 
     fn value(&mut self, in_bracket: bool) -> Word<'t> {
@@ -545,6 +557,7 @@ mod tests {
             "/x: add(list=probe2, comment=a bc, policy=pass, dst=192.168.150)"
         );
         assert_eq!(shape("/x\nadd a=1 \\\n    b=2\n"), "/x: add(a=1, b=2)");
+        assert_eq!(shape("/x\nadd a=!1\\\n    to-b=2\\\n    c=\\\n    3,\\\n    4\n"), "/x: add(a=!1, to-b=2, c=3,4)");
     }
 
     #[test]

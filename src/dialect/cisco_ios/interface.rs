@@ -191,7 +191,10 @@ fn addresses(block: Block<'_>) -> Addresses<'_> {
         }
         let (net, how) = match address::v6_net(word) {
             Some(_) if has("eui-64") => (unknown_net("ipv6 address", line.span(), WhyCode::RuntimeContent), AddressHow::Autoconf),
-            Some(net) => (Fact::written(net, line.span()), AddressHow::Static),
+            Some(net) => {
+                nets.push(net);
+                (Fact::written(net, line.span()), AddressHow::Static)
+            }
             None => (unknown_net("ipv6 address", line.span(), WhyCode::RuntimeContent), AddressHow::Autoconf),
         };
         out.push(Address { net, how, v6: true });

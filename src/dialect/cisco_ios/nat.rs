@@ -54,7 +54,7 @@ fn bound(export: &Export<'_>, outside: &[InterfaceIx], node: Node<'_>) -> Fact<b
 
 /// The address of an interface, as far as it is written.
 fn own_address(export: &Export<'_>, ix: InterfaceIx) -> AddrExpr {
-    let net = export.ports.get(ix).and_then(|p| p.nets.first());
+    let net = export.ports.get(ix).and_then(|p| p.nets.iter().find(|n| n.addr.is_ipv4()));
     net.map_or(AddrExpr::SelfAddrs, |n| address::single(n.addr))
 }
 

@@ -98,6 +98,15 @@ fn a_default_route_towards_ones_own_routers_is_no_sign() {
 }
 
 #[test]
+fn an_ipv6_default_route_leads_outside_as_well() {
+    let text = "interface GigabitEthernet0/0\n ipv6 address 2001:db8:0:1::2/64\ninterface GigabitEthernet0/1\n ipv6 address 2001:db8:100::1/64\n\
+                ipv6 route ::/0 2001:db8:0:1::1\n";
+    let (_, device) = whole(text);
+    assert!(points(&device, "GigabitEthernet0/0", SidePointer::Untrusted));
+    assert!(!points(&device, "GigabitEthernet0/1", SidePointer::Untrusted));
+}
+
+#[test]
 fn only_another_organisations_neighbour_is_outside() {
     let bgp = |own: &str, remote: &str| {
         format!(

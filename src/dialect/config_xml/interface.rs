@@ -170,8 +170,13 @@ fn address(how: Element<'_>, prefix: Option<Element<'_>>, v6: bool) -> Option<Ad
         "dhcp" | "dhcp6" | "bigpond" => given(AddressHow::Dhcp),
         "pppoe" | "ppp" | "pptp" | "l2tp" => given(AddressHow::Ppp),
         "track6" | "slaac" | "6rd" | "6to4" => given(AddressHow::Autoconf),
+        "none" => None,
         text => {
-            let addr: std::net::IpAddr = text.parse().ok()?;
+            let Ok(addr) = text.parse::<std::net::IpAddr>() else {
+                // Blacked out, or a placeholder: there is an address all the same.
+                let net = Fact::unknown(Why::at(WhyCode::Masked, "address", vec![how.span()]));
+                return Some(Address { net, how: AddressHow::Static, v6 });
+            };
             let whole = if addr.is_ipv4() { 32 } else { 128 };
             let bits = prefix.and_then(|p| p.text().parse().ok()).unwrap_or(whole);
             Some(Address { net: Fact::written(IpNet::new(addr, bits), how.span()), how: AddressHow::Static, v6: addr.is_ipv6() })

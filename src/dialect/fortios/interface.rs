@@ -91,7 +91,7 @@ fn addresses(row: &Fields<'_>) -> Vec<Address> {
     match row.get("mode").map(|a| (a.value(), a.span())) {
         Some(("dhcp", span)) => out.push(dynamic(AddressHow::Dhcp, "dhcp", span, false)),
         Some(("pppoe" | "pppoa", span)) => out.push(dynamic(AddressHow::Ppp, "pppoe", span, false)),
-        _ => out.extend(net4(row, "ip").map(fixed)),
+        _ => out.extend(net4(row, "ip").map(fixed).or_else(|| blacked_out(row, "ip", false))),
     }
     out.extend(net4(row, "management-ip").map(fixed));
     out.extend(row.rows("secondaryip").iter().filter_map(|r| net4(r, "ip")).map(fixed));
@@ -100,7 +100,7 @@ fn addresses(row: &Fields<'_>) -> Vec<Address> {
             Some(("dhcp", span)) => out.push(dynamic(AddressHow::Dhcp, "dhcp6", span, true)),
             Some(("pppoe", span)) => out.push(dynamic(AddressHow::Ppp, "pppoe6", span, true)),
             Some(("delegated", span)) => out.push(dynamic(AddressHow::Autoconf, "delegated", span, true)),
-            _ => out.extend(net4(&v6, "ip6-address").map(fixed)),
+            _ => out.extend(net4(&v6, "ip6-address").map(fixed).or_else(|| blacked_out(&v6, "ip6-address", true))),
         }
         if let Some(line) = v6.get("autoconf").filter(|a| a.value() == "enable") {
             out.push(dynamic(AddressHow::Autoconf, "autoconf", line.span(), true));
@@ -110,6 +110,15 @@ fn addresses(row: &Fields<'_>) -> Vec<Address> {
         }
     }
     out
+}
+
+/// An address that the export does not show although there is one: not an address, but not nothing either.
+fn blacked_out(row: &Fields<'_>, attribute: &str, v6: bool) -> Option<Address> {
+    let line = row.get(attribute)?;
+    let word = line.value();
+    let shown = word.is_empty() || cidr(&[word]).is_some() || word.parse::<std::net::IpAddr>().is_ok();
+    let net = Fact::unknown(Why::at(WhyCode::Masked, attribute, vec![line.span()]));
+    (!shown).then_some(Address { net, how: AddressHow::Static, v6 })
 }
 
 /// IPv6 is on where an interface has an IPv6 address by any way; without a line it has none.

@@ -29,16 +29,24 @@ pub(super) fn listener(l: &mut Lowering<'_>) {
     let mut listener = plain(l, Plane::Management, "snmp", ports, span);
     let only: Vec<InterfaceIx> =
         rows(l.root, &["snmp", "interface"]).iter().filter_map(|n| super::interface::named(l, n.word_or_empty(0))).collect();
-    let asked: Vec<Span> = communities.iter().chain(&v3).map(|n| n.span()).collect();
+    let limit = if communities.is_empty() { None } else { clients(l, &communities) };
+    // Lists of stations belong to communities: users of version 3 are asked for their keys wherever they come from.
+    let apart = limit.is_some() && !v3.is_empty();
+    let asked: Vec<Span> = communities.iter().chain(v3.iter().filter(|_| !apart)).map(|n| n.span()).collect();
+    if let Some(user) = v3.first().filter(|_| apart) {
+        let ports = l.grammar.default_as("port.snmp", l.version.as_ref(), Some(user.span()), terms);
+        let mut keyed = plain(l, Plane::Management, "snmp", ports, user.span());
+        keyed.bindings = bind(l, &["snmp"], &only, &v3.iter().map(|n| n.span()).collect::<Vec<_>>());
+        keyed.cleartext = Fact::written(false, user.span());
+        l.device.listeners.items.push(keyed);
+    }
     listener.bindings = bind(l, &["snmp"], &only, &asked);
     listener.cleartext = if communities.is_empty() {
         Fact::written(false, span)
     } else {
         Fact::known(true, Origin::all(communities.iter().map(|c| Origin::Written(c.span()))))
     };
-    if v3.is_empty()
-        && let Some(limit) = clients(l, &communities)
-    {
+    if let Some(limit) = limit {
         listener.limits = limit;
     }
     l.device.listeners.items.push(listener);
@@ -92,7 +100,11 @@ pub(super) fn lower(l: &mut Lowering<'_>, whole: bool) {
         return;
     }
     let (communities, v3) = users(l);
-    let listener = l.device.listeners.items.iter().position(|x| x.service == "snmp").map(|ix| ListenerIx(ix as u32));
+    let mut listeners =
+        l.device.listeners.items.iter().enumerate().filter(|(_, x)| x.service == "snmp").map(|(ix, _)| ListenerIx(ix as u32));
+    let (first, last) = (listeners.next(), listeners.next_back());
+    // Where there are two, the one of the users stands first.
+    let (keyed, listener) = (first, last.or(first));
     for node in communities {
         let span = node.span();
         let live = Fact::written(true, span);
@@ -122,7 +134,7 @@ pub(super) fn lower(l: &mut Lowering<'_>, whole: bool) {
             community: None,
             factory_word: None,
             write: Fact::written(false, node.span()),
-            listener,
+            listener: keyed,
         });
         node.mark_below(Mark::Read);
     }

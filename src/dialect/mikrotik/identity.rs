@@ -28,7 +28,8 @@ pub fn header(input: &Input<'_>) -> Header {
     for span in &input.tree.comments {
         let line = span.slice(text).trim_start_matches('#').trim();
         if found.version.is_none() {
-            let by_export = line.split_once("by RouterOS ").map(|(_, v)| v);
+            // People take the date out.
+            let by_export = line.split_once("by RouterOS ").map(|(_, v)| v).or_else(|| line.strip_prefix("RouterOS "));
             let stated = || line.strip_prefix("version: ").or_else(|| line.strip_prefix("installed-version: "));
             found.version = by_export.or_else(stated).and_then(|v| version(v, *span));
         }

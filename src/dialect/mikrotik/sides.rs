@@ -106,8 +106,9 @@ fn translated_out_of(export: &Export<'_>, all: &Interfaces) -> Vec<(InterfaceIx,
     for row in export.menus.rows("/ip firewall nat") {
         let translates = row.text("action").is_some_and(|v| matches!(v.text, "masquerade" | "src-nat" | "netmap"));
         let off = row.get("disabled").is_some_and(|v| v.text == "yes");
-        // With a destination it turns traffic back inside.
-        let source = row.text("chain").is_some_and(|v| v.text == "srcnat") && row.text("dst-address").is_none();
+        // With a destination it turns traffic back inside, unless it is for all but one.
+        let inward = row.text("dst-address").is_some_and(|v| !v.text.starts_with('!'));
+        let source = row.text("chain").is_some_and(|v| v.text == "srcnat") && !inward;
         if !translates || off || !source {
             continue;
         }

@@ -58,6 +58,8 @@ fn the_header_names_release_and_model() {
     let d = device(&collector);
     assert_eq!(d.identity.version.map(|v| v.text).as_deref(), Some("7.15.2"));
     assert_eq!(d.identity.model.as_deref(), Some("L009UiGS"));
+    let dateless = whole("").replacen("2026-01-13 12:51:42 by RouterOS", "RouterOS", 1);
+    assert_eq!(device(&dateless).identity.version.map(|v| v.text).as_deref(), Some("7.20.2"));
 }
 
 #[test]

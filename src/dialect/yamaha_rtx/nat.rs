@@ -33,7 +33,8 @@ pub fn fill(export: &Export<'_>, device: &mut Device) {
     }
     for command in export.commands.everywhere("nat descriptor masquerade static <n> <n>") {
         let places = on.get(command.keys[0]).map_or(&[][..], Vec::as_slice);
-        device.nat.rules.extend(masquerade_entry(export, &command, places));
+        let entry = masquerade_entry(export, &command, places, device);
+        device.nat.rules.extend(entry);
     }
     for command in export.commands.everywhere("nat descriptor static <n> <n>") {
         let places = on.get(command.keys[0]).map_or(&[][..], Vec::as_slice);
@@ -154,9 +155,24 @@ fn port_maps(export: &Export<'_>, word: &str) -> Option<Vec<PortMap>> {
     Some(out)
 }
 
-fn masquerade_entry<'a>(export: &Export<'a>, command: &Command<'a>, places: &[(InterfaceIx, Span)]) -> Vec<NatRule> {
+/// Whether an inner address is the outer one of its descriptor, and so the router itself: the address of the interface is that
+/// one, or is not written.
+fn leads_to_the_router(export: &Export<'_>, command: &Command<'_>, places: &[(InterfaceIx, Span)], device: &Device) -> Option<Origin> {
+    let inner: IpAddr = command.arg(0)?.parse().ok()?;
+    let outer_line = export.commands.keyed(Scope::Global, "nat descriptor address outer <n>", [command.keys[0], ""])?;
+    let is_outer = outer(export, command.keys[0])?.iter().any(|(first, last)| *first == inner && *last == inner);
+    let other = |ix: &InterfaceIx| {
+        let own = device.interfaces.get(ix.0 as usize).map_or(&[][..], |i| i.addresses.as_slice());
+        own.iter().any(|a| !a.v6 && a.net.get().is_some_and(|n| n.addr != inner))
+    };
+    let fits = is_outer && !places.is_empty() && !places.iter().any(|(ix, _)| other(ix));
+    fits.then(|| Origin::all([Origin::Written(command.arg_span(0)), Origin::Written(outer_line.span())]))
+}
+
+fn masquerade_entry<'a>(export: &Export<'a>, command: &Command<'a>, places: &[(InterfaceIx, Span)], device: &Device) -> Vec<NatRule> {
     let inner = command.arg_or_empty(0);
     let to = match address::one(inner) {
+        Some(_) if let Some(origin) = leads_to_the_router(export, command, places, device) => Fact::known(AddrExpr::SelfAddrs, origin),
         Some(expr) => Fact::written(expr, command.arg_span(0)),
         None => Fact::unknown(Why::at(WhyCode::Ambiguous, "nat descriptor masquerade static", vec![command.span()])),
     };

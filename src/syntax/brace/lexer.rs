@@ -284,7 +284,9 @@ impl<'t> Reader<'_, 't> {
         for words in lists.into_iter().filter(|w| !w.is_empty()) {
             match verb {
                 "set" => {
-                    self.insert(words, None, end);
+                    for words in self.apart(words) {
+                        self.insert(words, None, end);
+                    }
                 }
                 "delete" => self.delete(verb, words, end),
                 "insert" => self.reorder(verb, words, end),
@@ -293,6 +295,22 @@ impl<'t> Reader<'_, 't> {
             }
         }
         Some(at)
+    }
+
+    /// Several statements of one level on one line, each with the words before the first.
+    fn apart(&self, words: Vec<Word<'t>>) -> Vec<Vec<Word<'t>>> {
+        let named = |beside: &super::Beside, word: &Word<'t>| !word.quoted && beside.names.iter().any(|n| n == word.raw);
+        let place = words.windows(2).enumerate().find_map(|(at, pair)| {
+            let beside = self.parameters.beside.iter().find(|b| b.level == pair[0].raw && named(b, &pair[1]))?;
+            Some((at + 1, beside))
+        });
+        let Some((first, beside)) = place else { return vec![words] };
+        // A name that stands where a value must is a value.
+        let pairs = words[first..].chunks(2);
+        if pairs.len() < 2 || !words[first..].len().is_multiple_of(2) || !pairs.clone().all(|pair| named(beside, &pair[0])) {
+            return vec![words];
+        }
+        pairs.map(|pair| words[..first].iter().chain(pair).cloned().collect()).collect()
     }
 
     /// `delete a b c`: the statement goes; the line itself stays visible, with what it names.

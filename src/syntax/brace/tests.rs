@@ -7,6 +7,7 @@ fn parameters() -> Parameters {
         wrappers: list(&["groups"]),
         single: list(&["host-name"]),
         prefixes: list(&["protect:", "replace:"]),
+        beside: vec![Beside { level: "match".into(), names: list(&["from", "to"]) }],
         noise: list(&["{master"]),
         inherit: Some(Inherit {
             groups: "groups".into(),
@@ -286,4 +287,12 @@ fn any_text_is_read_and_every_word_lies_in_it() {
             prop_assert!(text.get(node.full_span().start as usize..node.full_span().end as usize).is_some());
         }
     });
+}
+
+#[test]
+fn one_line_may_name_several_statements_of_a_level() {
+    assert_eq!(live("set rule match match from a to b\n"), ["rule match match from a", "rule match match to b"]);
+    assert_eq!(live("set rule r match from [ a b ] to c\n"), ["rule r match from a", "rule r match from b", "rule r match to c"]);
+    assert_eq!(live("set rule r match from to\n"), ["rule r match from to"], "a name in the place of a value is a value");
+    assert_eq!(live("set rule r match from a b c\n"), ["rule r match from a b c"], "what is none of these stays as it is");
 }

@@ -89,6 +89,21 @@ fn snmp_admits_its_clients_only_where_every_community_names_some() {
 }
 
 #[test]
+fn clients_of_a_community_bind_no_user_of_version_3() {
+    let a = "set snmp community KANARIa clients 192.168.1.0/24\n";
+    let v3 = "set snmp v3 usm local-engine user nms authentication-sha authentication-password KANARI\n";
+    let (_, d) = whole(&format!("{a}{v3}"));
+    let both: Vec<_> = d.listeners.iter().filter(|l| l.service == "snmp").collect();
+    let limited = |l: &crate::ir::listener::Listener| matches!(l.limits, crate::ir::listener::Limit::Sources { .. });
+    assert_eq!(both.iter().map(|l| (limited(l), known(&l.cleartext))).collect::<Vec<_>>(), [(false, Some(false)), (true, Some(true))]);
+    let of = |ix: usize| d.snmp.items[ix].listener.map(|l| l.0 as usize);
+    let place = |ix: usize| d.listeners.iter().position(|l| std::ptr::eq(l, both[ix]));
+    assert_eq!((of(0), of(1)), (place(1), place(0)));
+    let (_, d) = whole(v3);
+    assert!(matches!(listener(&d, "snmp").limits, crate::ir::listener::Limit::None(_)), "no community, no list");
+}
+
+#[test]
 fn root_enters_over_ssh_by_release() {
     let live = |version: &str| {
         let text = format!("{HEAD}set system services ssh\n").replace("21.4R3.15", version);

@@ -41,7 +41,7 @@ fn unwrap(text: &str) -> String {
         } else if !out.is_empty() {
             out.push('\n');
         }
-        full = line.chars().count() == 80;
+        full = (79..=80).contains(&line.chars().count());
         out.push_str(line);
     }
     out.push('\n');

@@ -38,10 +38,12 @@ fn an_interface_in_a_host_list_is_a_test_of_sources() {
 }
 
 #[test]
-fn ssh_needs_keys_and_sftp_needs_ssh() {
-    let without = device(&format!("{HEAD}sshd service on\nsftpd host any\n"));
-    assert!(listener(&without, "ssh").live.value().value.is_false());
-    assert!(listener(&without, "sftp").live.value().value.is_false());
+fn sftp_needs_ssh_and_ssh_has_its_keys_whether_they_are_shown_or_not() {
+    let off = device(&format!("{HEAD}sftpd host any\n"));
+    assert!(listener(&off, "ssh").live.value().value.is_false());
+    assert!(listener(&off, "sftp").live.value().value.is_false());
+    let left_out = device(&format!("{HEAD}sshd service on\nsftpd host any\n"));
+    assert!(listener(&left_out, "sftp").live.value().value.is_true());
     let with =
         device(&format!("{HEAD}sshd service on\nsftpd host any\nsshd host key generate *\nsshd encrypt algorithm aes128-cbc,3des-cbc\n"));
     assert!(listener(&with, "sftp").live.value().value.is_true());
