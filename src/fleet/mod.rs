@@ -8,6 +8,7 @@ pub mod config;
 pub mod diff;
 pub mod discover;
 pub mod reach;
+pub mod redact;
 pub mod run;
 mod story;
 pub mod suppress;
