@@ -25,7 +25,8 @@ pub(super) fn ipv4(text: &str, at: usize) -> Option<(Ipv4Addr, usize, usize)> {
         place += digits;
     }
     let next = rest.get(place).copied().unwrap_or(b' ');
-    let goes_on = next.is_ascii_digit() || next == b'.' && rest.get(place + 1).is_some_and(u8::is_ascii_digit);
+    // `9.17.15.03a`, `1.2.3.4.SPA.bin` are releases.
+    let goes_on = next.is_ascii_alphanumeric() || next == b'.' && rest.get(place + 1).is_some_and(u8::is_ascii_alphanumeric);
     (!goes_on).then_some((Ipv4Addr::from(octets), place, stars))
 }
 

@@ -14,7 +14,7 @@ mod scan;
 mod secret;
 
 use super::run::{self, Input, LARGEST, Options};
-use crate::dialect;
+use crate::dialect::{self, grammar::SyntaxTable};
 use crate::source::{self, FileId, Limits, Member, SOFT_NEWLINE, Source};
 use crate::texts::texts;
 use address::Addresses;
@@ -61,8 +61,12 @@ fn whole(input: &Input<'_>, options: &Options<'_>) -> Result<Redacted, String> {
         parts.push((grammar, tree, devices));
     }
     let (mut places, mut vocabulary, mut secrets) = (Places::default(), Vocabulary::default(), Secrets::default());
-    for (grammar, _, _) in &parts {
+    for (grammar, tree, _) in &parts {
         vocabulary.learn(grammar);
+        // Where every word is a statement of its own, names are too.
+        if !matches!(grammar.file.syntax, SyntaxTable::Brace(_)) {
+            vocabulary.learn_keywords(tree.statements().filter(|n| !n.is_quoted(0)).map(|n| n.word_or_empty(0)));
+        }
     }
     for (grammar, tree, devices) in &parts {
         secrets.keep(grammar.names("mask_words").iter().chain(grammar.names("words_no_secret")));

@@ -21,6 +21,8 @@ const DIGITS: usize = 5;
 #[serde(deny_unknown_fields)]
 pub(super) struct Lists {
     plain: BTreeSet<String>,
+    /// Everyday words of a script that puts no blanks between them, longest first.
+    words: Vec<String>,
     pub texts: TextKeys,
     pub comments: Comments,
     pub domains: Domains,
@@ -98,6 +100,12 @@ impl Vocabulary {
         }
     }
 
+    /// Adds the keywords of a text: what its statements begin with.
+    pub(super) fn learn_keywords<'w>(&mut self, words: impl Iterator<Item = &'w str>) {
+        let keyword = |w: &&str| w.len() > 1 && w.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        self.dialect.extend(words.filter(keyword).map(str::to_lowercase));
+    }
+
     /// Whether a word is one of the dialect.
     pub(super) fn is_word(&self, word: &str) -> bool {
         self.dialect.contains(&word.to_lowercase())
@@ -112,20 +120,31 @@ impl Vocabulary {
 
     /// The parts of a name that are not everyday words, in small letters.
     pub(super) fn telling_parts(&self, name: &str) -> impl Iterator<Item = String> {
-        parts(name).into_iter().map(|p| p.to_lowercase()).filter(|part| {
-            let plain = &lists().plain;
-            let digits = part.bytes().all(|b| b.is_ascii_digit());
-            let long_number = digits && part.len() > DIGITS;
-            let hex = part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
-            // Two everyday words in one: `guestwifi`.
-            let joined = || {
-                part.len() <= LONGEST && (2..part.len().saturating_sub(1))
-                    .filter_map(|at| Some((part.get(..at)?, part.get(at..)?)))
-                    .any(|(a, b)| plain.contains(a) && plain.contains(b))
-            };
-            let known = plain.contains(part) || self.signs.contains(part) || part.chars().count() <= 1 || digits || hex || joined();
-            long_number || !known
-        })
+        let runs = name.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() || c.is_whitespace());
+        let whole = |run: &&str| !run.is_empty() && !self.is_everyday(&run.to_lowercase());
+        runs.filter(whole).flat_map(parts).map(str::to_lowercase).filter(|part| !self.is_everyday(part))
+    }
+
+    /// Whether a part of a name, in small letters, is an everyday word, two of them in one, or a small number.
+    fn is_everyday(&self, part: &str) -> bool {
+        let plain = &lists().plain;
+        if part.bytes().all(|b| b.is_ascii_digit()) {
+            return part.len() <= DIGITS;
+        }
+        if !part.is_ascii() {
+            let words = lists().words.iter().map(String::as_str).chain(self.signs.iter().map(String::as_str).filter(|s| !s.is_ascii()));
+            let mut rest = part.to_owned();
+            for word in words.filter(|w| part.contains(*w)) {
+                rest = rest.replace(word, " ");
+            }
+            return !rest.chars().any(char::is_alphabetic);
+        }
+        let hex = part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let joined = || {
+            let cuts = if part.len() <= LONGEST { 2..part.len().saturating_sub(1) } else { 0..0 };
+            cuts.filter_map(|at| part.split_at_checked(at)).any(|(a, b)| plain.contains(a) && plain.contains(b))
+        };
+        plain.contains(part) || self.signs.contains(part) || part.len() <= 1 || hex || joined()
     }
 
     /// The words in a text that findings go by: Latin ones between other signs, others anywhere; a vendor's also inside of words.

@@ -104,7 +104,8 @@ fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabu
     found.dedup_by_key(|(node, at, _)| (node.index(), *at));
     // Words that stand together: a pattern that hides the rest of a statement hides more than the value.
     for group in found.chunk_by(|a, b| a.0 == b.0 && a.1 + 1 == b.1) {
-        let value = group.iter().take(group.len() - 1).take_while(|(n, at, _)| secret::is_about_form(n.word_or_empty(*at))).count();
+        let most = if group.len() == 1 { 0 } else { group.len() };
+        let value = group.iter().take(most).take_while(|(n, at, _)| secret::is_about_form(n.word_or_empty(*at))).count();
         for (ix, (node, at, span)) in group.iter().enumerate() {
             let word = node.word_or_empty(*at);
             if ix < value || ix > value && (vocabulary.is_plain(word) || look::address(word, 0).is_some()) {
@@ -116,12 +117,30 @@ fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabu
                 community: all.iter().any(|s| here(&s) && s.used_for == SecretUse::SnmpCommunity),
                 masked: all.iter().any(|s| here(&s) && matches!(s.storage, Storage::Masked)),
             };
-            places.add(range(*span), What::Secret(place));
+            if tells_a_limit(place.before, word) {
+                continue;
+            }
+            let all = range(*span);
+            let from = if at + 1 == node.len() && *at == 1 { behind_variable(word) } else { 0 };
+            places.add(all.start + from..all.end, What::Secret(place));
             for again in node.other_places() {
                 places.add(unquoted(tree.text(), range(again)), What::Secret(place));
             }
         }
     }
+}
+
+/// Whether what a pattern for secrets caught is a number about them, such as their least length.
+fn tells_a_limit(before: &str, word: &str) -> bool {
+    let about = ["policy", "length", "lifetime", "timeout", "age"].iter().any(|w| before.contains(w));
+    about && word.len() <= 5 && word.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Where the secret begins in a word that sets a variable (`PP1=user:seed`).
+fn behind_variable(word: &str) -> usize {
+    let variable = word.find('=').filter(|at| *at > 0 && word.bytes().take(*at).all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'));
+    let Some(equals) = variable else { return 0 };
+    word.get(equals..).and_then(|rest| rest.find(':')).map_or(equals + 1, |colon| equals + colon + 1)
 }
 
 /// A place without the quotes around it.

@@ -101,7 +101,8 @@ impl Scan<'_, '_> {
 
     /// Whether a name is told by its look, so that it is replaced in the same way everywhere.
     fn is_told(&self, name: &str) -> bool {
-        look::is_domain(name) || look::address(name, 0).is_some_and(|(_, length, _)| length == name.len())
+        let mail = name.split_once('@').is_some_and(|(n, d)| !n.is_empty() && !d.is_empty() && name.chars().all(|c| in_word(c) || c == '@'));
+        mail || look::is_domain(name) || look::address(name, 0).is_some_and(|(_, length, _)| length == name.len())
     }
 
     fn between(&mut self, range: Range<usize>) {

@@ -87,6 +87,7 @@ fn is_placeholder(value: &str) -> bool {
     let inside = value.strip_prefix('<').and_then(|v| v.strip_suffix('>')).or_else(|| value.strip_prefix('[')?.strip_suffix(']'));
     let word = inside.unwrap_or(value).to_ascii_lowercase();
     value.is_empty()
+        || value.bytes().all(|b| b == b'*')
         || value.len() >= 3 && value.bytes().all(|b| matches!(b, b'*' | b'x' | b'X' | b'.'))
         || ["removed", "redacted", "hidden", "masked", "configuration removed", "secret removed"].contains(&word.as_str())
 }
@@ -94,8 +95,8 @@ fn is_placeholder(value: &str) -> bool {
 /// Words that grammars hide with the value since they cannot tell them from it.
 pub(super) fn is_about_form(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    (1..=3).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
-        || ["enc", "encrypted", "text", "clear", "plain", "hex", "hexadecimal", "ascii", "ascii-text", "string", "hash", "cipher", "secret", "level", "encryption", "aes"]
+    value.len() == 1 && value.bytes().all(|b| b.is_ascii_digit())
+        || ["enc", "encrypted", "text", "clear", "plain", "hex", "hexadecimal", "ascii", "ascii-text", "string", "hash", "cipher", "secret", "level", "encryption", "aes", "char", "128", "192", "256", "15"]
             .contains(&lower.as_str())
 }
 
