@@ -75,7 +75,9 @@ pub(super) fn is_domain(word: &str) -> bool {
     let word = word.trim_end_matches('.');
     let Some((before, last)) = word.rsplit_once('.') else { return false };
     let label = |l: &str| !l.is_empty() && l.len() <= 63 && l.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
-    lists().domains.last.contains(&last.to_lowercase()) && before.split('.').all(label) && before.chars().any(char::is_alphabetic)
+    // `Vendor.Cloud` is a name of something else.
+    let one_case = !last.bytes().any(|b| b.is_ascii_uppercase()) || !last.bytes().any(|b| b.is_ascii_lowercase());
+    one_case && lists().domains.last.contains(&last.to_lowercase()) && before.split('.').all(label) && before.chars().any(char::is_alphabetic)
 }
 
 /// Whether a domain name is one that everybody knows.

@@ -65,7 +65,9 @@ fn whole(input: &Input<'_>, options: &Options<'_>) -> Result<Redacted, String> {
         vocabulary.learn(grammar);
         // Where every word is a statement of its own, names are too.
         if !matches!(grammar.file.syntax, SyntaxTable::Brace(_)) {
-            vocabulary.learn_keywords(tree.statements().filter(|n| !n.is_quoted(0)).map(|n| n.word_or_empty(0)));
+            let bare = |ix: usize| tree.statements().filter(move |n| !n.is_quoted(ix)).map(move |n| (n.word_or_empty(0), n.word_or_empty(ix)));
+            vocabulary.learn_keywords(bare(0).map(|(word, _)| word));
+            vocabulary.learn_keywords(bare(1).filter(|(first, _)| matches!(*first, "set" | "unset" | "config")).map(|(_, word)| word));
         }
     }
     for (grammar, tree, devices) in &parts {
@@ -86,7 +88,8 @@ fn whole(input: &Input<'_>, options: &Options<'_>) -> Result<Redacted, String> {
             names.declare(kind, value, &vocabulary);
         }
     }
-    for (_, tree, devices) in &parts {
+    for (grammar, tree, devices) in &parts {
+        place::tell_owner(grammar, tree, devices, &mut names, &vocabulary);
         place::declare(tree, devices, &mut names, &vocabulary);
     }
     elsewhere(text, &mut places, &names, &vocabulary);

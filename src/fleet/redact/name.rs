@@ -4,6 +4,7 @@
 //! of the dialect itself. Words that findings go by (`wan`, `hosyu`) stay in front of the number: `wan-name-4`.
 //! Upper and lower case of a name are one name; the result repeats the case.
 
+use super::secret::is_placeholder;
 use crate::dialect::grammar::Grammar;
 use serde::Deserialize;
 use std::collections::{BTreeSet, HashMap};
@@ -50,6 +51,7 @@ pub(super) struct Comments {
 #[serde(deny_unknown_fields)]
 pub(super) struct Domains {
     pub last: BTreeSet<String>,
+    pub own: BTreeSet<String>,
     pub keep: BTreeSet<String>,
 }
 
@@ -268,11 +270,8 @@ impl Names {
     pub(super) fn declare(&mut self, kind: Kind, name: &str, vocabulary: &Vocabulary) {
         let name = name.trim();
         let lower = name.to_ascii_lowercase();
-        if self.declared.contains_key(&lower) || name.is_empty() || vocabulary.is_plain(name) {
+        if self.declared.contains_key(&lower) || name.is_empty() || is_placeholder(name) || vocabulary.is_plain(name) {
             return;
-        }
-        if kind == Kind::Host {
-            self.tell(name, vocabulary);
         }
         let number = self.number(kind, &lower, kind.word());
         let mut signs = vocabulary.signs_in(name);
@@ -287,11 +286,15 @@ impl Names {
         self.declared.insert(lower, word);
     }
 
-    /// Parts of this name give the customer away.
-    pub(super) fn tell(&mut self, name: &str, vocabulary: &Vocabulary) {
+    /// Words of this name give the customer away, unless they are also those of the product (`known`, in small letters).
+    pub(super) fn tell(&mut self, name: &str, known: &[String], vocabulary: &Vocabulary) {
         let last = &lists().domains.last;
-        let parts = vocabulary.telling_parts(name).filter(|p| p.chars().count() >= TELLING && !last.contains(p) && !vocabulary.is_plain(p));
-        self.telling.extend(parts);
+        let begins = |word: &str, other: &String| word.chars().zip(other.chars()).take_while(|(a, b)| a == b).count() >= TELLING;
+        let words = name.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+        let tells = |w: &String| {
+            w.chars().count() >= TELLING && !w.bytes().all(|b| b.is_ascii_digit()) && !last.contains(w) && !known.iter().any(|k| begins(w, k)) && !vocabulary.is_plain(w)
+        };
+        self.telling.extend(words.filter(tells));
     }
 
     /// Whether a word has a part that gives the customer away.
@@ -299,7 +302,6 @@ impl Names {
         !self.telling.is_empty() && {
             let lower = word.to_lowercase();
             lower.split(|c: char| !c.is_alphanumeric()).any(|p| self.telling.contains(p))
-                || parts(word).iter().any(|p| self.telling.contains(&p.to_lowercase()))
         }
     }
 

@@ -104,11 +104,13 @@ fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabu
     found.dedup_by_key(|(node, at, _)| (node.index(), *at));
     // Words that stand together: a pattern that hides the rest of a statement hides more than the value.
     for group in found.chunk_by(|a, b| a.0 == b.0 && a.1 + 1 == b.1) {
-        let most = if group.len() == 1 { 0 } else { group.len() };
-        let value = group.iter().take(most).take_while(|(n, at, _)| secret::is_about_form(n.word_or_empty(*at))).count();
-        for (ix, (node, at, span)) in group.iter().enumerate() {
+        let about = |(node, at, _): &(Node<'t>, usize, Span)| {
             let word = node.word_or_empty(*at);
-            if ix < value || ix > value && (vocabulary.is_plain(word) || look::address(word, 0).is_some()) {
+            secret::is_about_form(word) || look::address(word, 0).is_some_and(|(_, length, _)| length == word.len())
+        };
+        for (node, at, span) in group {
+            let word = node.word_or_empty(*at);
+            if group.len() > 1 && about(&(*node, *at, *span)) {
                 continue;
             }
             let here = |s: &&&Secret| s.span.start <= span.start && span.end <= s.span.end;
@@ -117,10 +119,15 @@ fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabu
                 community: all.iter().any(|s| here(&s) && s.used_for == SecretUse::SnmpCommunity),
                 masked: all.iter().any(|s| here(&s) && matches!(s.storage, Storage::Masked)),
             };
-            if tells_a_limit(place.before, word) {
+            if tells_a_limit(place.before, word) || secret::is_about_storage(place.before, word) {
                 continue;
             }
             let all = range(*span);
+            if let Some((user, password)) = in_address(tree.text().get(all.clone()).unwrap_or_default()) {
+                places.add(all.start + user.start..all.start + user.end, What::Name);
+                places.add(all.start + password.start..all.start + password.end, What::Secret(place));
+                continue;
+            }
             let from = if at + 1 == node.len() && *at == 1 { behind_variable(word) } else { 0 };
             places.add(all.start + from..all.end, What::Secret(place));
             for again in node.other_places() {
@@ -134,6 +141,15 @@ fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabu
 fn tells_a_limit(before: &str, word: &str) -> bool {
     let about = ["policy", "length", "lifetime", "timeout", "age"].iter().any(|w| before.contains(w));
     about && word.len() <= 5 && word.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// User and password in `ftp://user:password@host/`.
+fn in_address(word: &str) -> Option<(Range<usize>, Range<usize>)> {
+    let start = word.find("://")? + 3;
+    let rest = word.get(start..)?;
+    let end = start + rest.get(..rest.find('/').unwrap_or(rest.len()))?.rfind('@')?;
+    let colon = start + word.get(start..end)?.find(':')?;
+    Some((start..colon, colon + 1..end))
 }
 
 /// Where the secret begins in a word that sets a variable (`PP1=user:seed`).
@@ -187,8 +203,10 @@ fn below_keyword<'t>(node: Node<'t>, places: &mut Places<'t>) {
 fn comment(grammar: &Grammar, text: &str, place: Range<usize>, places: &mut Places<'_>) {
     let Some(whole) = text.get(place.clone()) else { return };
     let identity = &grammar.file.identity;
+    let lower = whole.to_lowercase();
+    let names = |word: &String| lower.contains(&word.to_lowercase());
     let release = || whole.as_bytes().windows(3).any(|w| matches!(w, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit()));
-    let product = whole.len() <= HEADER && (whole.contains(&identity.product) || whole.contains(&identity.vendor)) && release();
+    let product = whole.len() <= HEADER && names(&identity.product) | names(&identity.vendor) && release();
     if product || lists().comments.headers.iter().any(|h| whole.contains(h.as_str())) {
         return;
     }
@@ -197,6 +215,27 @@ fn comment(grammar: &Grammar, text: &str, place: Range<usize>, places: &mut Plac
     let start = place.start + (whole.len() - body.len());
     let end = start + body.trim_end_matches(signs).len();
     places.add_text(start..end);
+}
+
+/// Words of the host name and of the box's own domain give the customer away wherever they stand.
+pub(super) fn tell_owner(grammar: &Grammar, tree: &Tree<'_>, devices: &[Device], names: &mut Names, vocabulary: &Vocabulary) {
+    let identity = &grammar.file.identity;
+    let models = devices.iter().filter_map(|d| d.identity.model.as_ref());
+    let known: Vec<String> = models.chain([&identity.vendor, &identity.product, &identity.name]).map(|w| w.to_lowercase()).collect();
+    for host in devices.iter().filter_map(|d| d.identity.hostname.as_deref()) {
+        names.tell(host, &known, vocabulary);
+    }
+    let own = |word: &str| lists().domains.own.contains(&word.to_lowercase());
+    for node in tree.statements() {
+        let key = (0..node.len()).take(KEYWORDS).find(|ix| own(node.word_or_empty(*ix)));
+        let below = node.children().map(|c| c.word_or_empty(0));
+        let behind = key.map_or(0, |k| k + 1)..node.len();
+        match key {
+            Some(_) if behind.is_empty() => below.for_each(|w| names.tell(w, &known, vocabulary)),
+            Some(_) => behind.for_each(|ix| names.tell(node.word_or_empty(ix), &known, vocabulary)),
+            None => {}
+        }
+    }
 }
 
 /// Makes the names of devices known that the intermediate form holds and the text says as one word, wherever they stand.

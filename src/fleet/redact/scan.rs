@@ -260,7 +260,6 @@ impl Scan<'_, '_> {
             self.out.push_str(word);
             return Some(word.len());
         }
-        self.names.tell(word, self.vocabulary);
         let number = self.names.number(Kind::Domain, word.trim_end_matches('.'), "domain");
         self.out.push_str(&format!("domain-{number}.example"));
         if word.ends_with('.') {

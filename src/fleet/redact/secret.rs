@@ -12,6 +12,9 @@ const ENCODED: usize = 24;
 /// Hashes that are told by their first letters have this many of them.
 const LETTERS: usize = 3;
 
+/// What a dialect takes for a placeholder and we do not.
+const STARS: &str = "********";
+
 /// The stand-ins of one text.
 #[derive(Default)]
 pub(super) struct Secrets {
@@ -53,7 +56,9 @@ impl Secrets {
         }
         let marked = place.before.len() == 1 && place.before.bytes().all(|b| (b'5'..=b'9').contains(&b));
         let told = place.before == "ENC";
-        let word = if value.contains('\n') {
+        let word = if place.masked && !value.starts_with('$') {
+            STARS.to_owned()
+        } else if value.contains('\n') {
             self.encoded += 1;
             lines(value, self.encoded)
         } else if !place.masked && value.starts_with("$9$") && value.matches('$').count() == 2 {
@@ -82,22 +87,30 @@ fn is_given(value: &str) -> bool {
     value.strip_prefix("secret-").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Stars and the like, and a word in angle brackets: somebody masked the value before.
-fn is_placeholder(value: &str) -> bool {
+/// Stars and the like, and a word in brackets: somebody masked the value before.
+pub(super) fn is_placeholder(value: &str) -> bool {
     let inside = value.strip_prefix('<').and_then(|v| v.strip_suffix('>')).or_else(|| value.strip_prefix('[')?.strip_suffix(']'));
+    let label = inside.is_some_and(|v| v.len() > 3 && v.bytes().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-' | b' ')));
     let word = inside.unwrap_or(value).to_ascii_lowercase();
-    value.is_empty()
-        || value.bytes().all(|b| b == b'*')
+    value.bytes().all(|b| b == b'*')
         || value.len() >= 3 && value.bytes().all(|b| matches!(b, b'*' | b'x' | b'X' | b'.'))
+        || label
         || ["removed", "redacted", "hidden", "masked", "configuration removed", "secret removed"].contains(&word.as_str())
 }
 
 /// Words that grammars hide with the value since they cannot tell them from it.
 pub(super) fn is_about_form(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    value.len() == 1 && value.bytes().all(|b| b.is_ascii_digit())
-        || ["enc", "encrypted", "text", "clear", "plain", "hex", "hexadecimal", "ascii", "ascii-text", "string", "hash", "cipher", "secret", "level", "encryption", "aes", "char", "128", "192", "256", "15"]
-            .contains(&lower.as_str())
+    const WORDS: [&str; 38] = [
+        "enc", "encrypted", "text", "clear", "plain", "hex", "hexadecimal", "ascii", "ascii-text", "string", "hash", "cipher", "secret", "level",
+        "encryption", "char", "128", "192", "256", "15", "version", "1", "2c", "3", "v1", "v2c", "v3", "auth", "noauth", "priv", "sha", "md5", "aes",
+        "des", "3des", "address", "pbkdf2", "bit=2048",
+    ];
+    value.len() == 1 && value.bytes().all(|b| b.is_ascii_digit()) || WORDS.contains(&value.to_ascii_lowercase().as_str())
+}
+
+/// Whether a word alone says how a value would be stored that is not there, or how all are.
+pub(super) fn is_about_storage(before: &str, value: &str) -> bool {
+    matches!(value, "encrypted" | "pbkdf2" | "ENC") || before == "encryption" && is_about_form(value)
 }
 
 fn is_encoded(value: &str) -> bool {
