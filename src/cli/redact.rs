@@ -35,8 +35,9 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     };
     let redacted = redact::redact(&input, &options).map_err(Error::NotAConfiguration)?;
     match output {
-        Some(output) => std::fs::write(output, &redacted.text)
-            .map_err(|e| Error::Write { path: output.display().to_string(), why: e.to_string() })?,
+        Some(output) => {
+            std::fs::write(output, &redacted.text).map_err(|e| Error::Write { path: output.display().to_string(), why: e.to_string() })?
+        }
         None => {
             print_bytes(redacted.text.as_bytes())?;
         }

@@ -62,15 +62,16 @@ fn run(address: u128, width: u32) -> u32 {
     (alike.min(width) + 1).min(width)
 }
 
-/// Whether an IPv4 address says nothing about anybody. A network of eight bits or less is far more than a customer has.
+/// Whether an IPv4 address says nothing about anybody.
 fn stays_v4(value: u32) -> bool {
     let address = Ipv4Addr::from(value);
     let [a, b, c, _] = address.octets();
     let special = matches!((a, b, c), (192, 0, 0 | 2) | (192, 88, 99) | (198, 18 | 19, _) | (198, 51, 100) | (203, 0, 113));
     let mask = value.leading_ones() + value.trailing_zeros() >= 32 || value.leading_zeros() + value.trailing_ones() >= 32;
-    !is_public(IpAddr::V4(address)) || special || mask || is_wide(value) || RESOLVERS.contains(&address)
+    !is_public(IpAddr::V4(address)) || special || mask || RESOLVERS.contains(&address)
 }
 
+/// Whether it may begin or end a network of eight bits or less, which is far more than a customer has.
 fn is_wide(value: u32) -> bool {
     value.trailing_zeros() >= 24 || value.trailing_ones() >= 24
 }
@@ -79,8 +80,8 @@ fn map_v4(found: &[u32]) -> BTreeMap<u32, u32> {
     let mapped: Vec<u32> = found.iter().copied().filter(|a| !stays_v4(*a)).collect();
     let mut firsts: Vec<u8> = mapped.iter().map(|a| (a >> 24) as u8).collect();
     firsts.dedup();
-    // Wide networks hold others by their first numbers, which then stay.
-    let wide = found.iter().any(|a| is_wide(*a) && is_public(IpAddr::V4((*a).into())));
+    // Wide networks hold others by their first numbers, which then stay. Their own bits are all part of the run at the end.
+    let wide = mapped.iter().any(|a| is_wide(*a));
     let given = |first: u8| match firsts.iter().position(|f| *f == first) {
         Some(ix) if !wide => targets(firsts.len()).get(ix).copied().unwrap_or(first),
         _ => first,
@@ -209,8 +210,25 @@ mod tests {
     #[test]
     fn what_names_nobody_stays() {
         let kept = [
-            "10.1.2.3", "192.168.0.1", "172.31.0.1", "100.64.1.1", "127.0.0.1", "169.254.1.1", "224.0.0.5", "255.255.255.0", "0.0.0.255",
-            "0.0.0.0", "203.0.113.9", "198.51.100.1", "8.8.8.8", "fe80::1", "fd00::5", "2001:db8::1", "::1", "::", "ff02::1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.31.0.1",
+            "100.64.1.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "224.0.0.5",
+            "255.255.255.0",
+            "0.0.0.255",
+            "0.0.0.0",
+            "203.0.113.9",
+            "198.51.100.1",
+            "8.8.8.8",
+            "fe80::1",
+            "fd00::5",
+            "2001:db8::1",
+            "::1",
+            "::",
+            "ff02::1",
         ];
         assert_eq!(of(&kept), kept);
     }
@@ -226,7 +244,9 @@ mod tests {
 
     #[test]
     fn beside_wide_networks_first_numbers_stay() {
-        assert!(of(&["64.0.0.0", "66.5.77.14"])[1].starts_with("66."));
+        let out = of(&["64.0.0.0", "64.0.0.9", "66.5.77.14"]);
+        assert_eq!(out.get(..2), Some(&["64.0.0.0".to_owned(), "64.0.0.9".to_owned()][..]));
+        assert!(out[2].starts_with("66.") && out[2] != "66.5.77.14");
     }
 
     proptest! {
@@ -239,7 +259,7 @@ mod tests {
                 if a >> 24 == b >> 24 {
                     prop_assert_eq!(common(*a, *b), common(map[a], map[b]));
                 } else {
-                    prop_assert!(map[a] >> 24 != map[b] >> 24);
+                    prop_assert!(map[a] >> 24 != map[b] >> 24, "{}", a);
                 }
             }
             let second = map_v4(&map.values().copied().collect::<Vec<_>>());

@@ -54,7 +54,10 @@ pub(super) fn hardware(text: &str, at: usize) -> Option<usize> {
         let ends = rest.get(length).is_none_or(|b| !b.is_ascii_alphanumeric() && *b != sign);
         (fits && ends).then_some(length)
     };
-    form(2, 6, b':').or_else(|| form(2, 6, b'-')).or_else(|| form(4, 3, b'.'))
+    // With blanks between them they are told from a list of numbers by a letter.
+    let lettered = |length: &usize| rest.iter().take(*length).any(u8::is_ascii_alphabetic);
+    let spaced = || form(2, 7, b' ').or_else(|| form(2, 6, b' ')).filter(lettered);
+    form(2, 6, b':').or_else(|| form(2, 6, b'-')).or_else(|| form(4, 3, b'.')).or_else(spaced)
 }
 
 /// Whether a hardware address belongs to no single box: zeros, broadcast, multicast, locally administered.
@@ -77,7 +80,11 @@ pub(super) fn is_domain(word: &str) -> bool {
     let label = |l: &str| !l.is_empty() && l.len() <= 63 && l.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
     // `Vendor.Cloud` is a name of something else.
     let one_case = !last.bytes().any(|b| b.is_ascii_uppercase()) || !last.bytes().any(|b| b.is_ascii_lowercase());
-    one_case && lists().domains.last.contains(&last.to_lowercase()) && before.split('.').all(label) && before.chars().any(char::is_alphabetic)
+    let known = || lists().domains.last.contains(&last.to_lowercase());
+    // The two letters of a country, where they are not the end of a file's name.
+    let country = || last.len() == 2 && last.bytes().all(|b| b.is_ascii_alphabetic()) && before.contains('.');
+    let masked = word.bytes().all(|b| matches!(b, b'x' | b'X' | b'.'));
+    one_case && !masked && (known() || country()) && before.split('.').all(label) && before.chars().any(char::is_alphabetic)
 }
 
 /// Whether a domain name is one that everybody knows.
@@ -98,7 +105,8 @@ pub(super) fn is_encoded(word: &str) -> bool {
     word.len() >= 40
         && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
         && word.bytes().any(|b| b.is_ascii_digit())
-        && (word.bytes().any(|b| b.is_ascii_lowercase()) && word.bytes().any(|b| b.is_ascii_uppercase()) || word.bytes().all(|b| b.is_ascii_hexdigit()))
+        && (word.bytes().any(|b| b.is_ascii_lowercase()) && word.bytes().any(|b| b.is_ascii_uppercase())
+            || word.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Whether the words before a place say that a number with dots is a version and no address.

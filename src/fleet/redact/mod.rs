@@ -65,14 +65,15 @@ fn whole(input: &Input<'_>, options: &Options<'_>) -> Result<Redacted, String> {
         vocabulary.learn(grammar);
         // Where every word is a statement of its own, names are too.
         if !matches!(grammar.file.syntax, SyntaxTable::Brace(_)) {
-            let bare = |ix: usize| tree.statements().filter(move |n| !n.is_quoted(ix)).map(move |n| (n.word_or_empty(0), n.word_or_empty(ix)));
+            let bare =
+                |ix: usize| tree.statements().filter(move |n| !n.is_quoted(ix)).map(move |n| (n.word_or_empty(0), n.word_or_empty(ix)));
             vocabulary.learn_keywords(bare(0).map(|(word, _)| word));
             vocabulary.learn_keywords(bare(1).filter(|(first, _)| matches!(*first, "set" | "unset" | "config")).map(|(_, word)| word));
         }
     }
     for (grammar, tree, devices) in &parts {
         secrets.keep(grammar.names("mask_words").iter().chain(grammar.names("words_no_secret")));
-        place::collect(grammar, tree, devices, &vocabulary, &mut places);
+        place::collect(grammar, tree, devices, &mut places);
     }
     let mut names = Names::new(text);
     let users: BTreeSet<&str> = parts.iter().flat_map(|p| &p.2).flat_map(|d| d.accounts.iter()).map(|a| a.name.as_str()).collect();

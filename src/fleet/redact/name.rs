@@ -24,6 +24,8 @@ pub(super) struct Lists {
     plain: BTreeSet<String>,
     /// Everyday words of a script that puts no blanks between them, longest first.
     words: Vec<String>,
+    /// Keywords behind which a name stands.
+    pub names: BTreeSet<String>,
     pub texts: TextKeys,
     pub comments: Comments,
     pub domains: Domains,
@@ -41,7 +43,8 @@ pub(super) struct TextKeys {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Comments {
-    pub headers: Vec<String>,
+    pub begins: Vec<String>,
+    pub holds: Vec<String>,
     pub people: Vec<String>,
     pub serials: Vec<String>,
 }
@@ -113,11 +116,19 @@ impl Vocabulary {
         self.dialect.contains(&word.to_lowercase())
     }
 
+    /// Whether a word is one of the dialect or an everyday one as a whole.
+    fn is_known(&self, word: &str) -> bool {
+        self.is_word(word) || lists().plain.contains(&word.to_lowercase())
+    }
+
     /// Whether a word tells nothing about anybody.
     pub(super) fn is_plain(&self, name: &str) -> bool {
         let lower = name.to_lowercase();
         let count = name.bytes().all(|b| b.is_ascii_digit());
-        count || self.dialect.contains(&lower) || lists().plain.contains(&lower) || self.given.iter().any(|g| name.starts_with(g.as_str())) || self.telling_parts(name).next().is_none()
+        count
+            || self.is_known(&lower)
+            || self.given.iter().any(|g| name.starts_with(g.as_str()))
+            || self.telling_parts(name).next().is_none()
     }
 
     /// The parts of a name that are not everyday words, in small letters.
@@ -199,11 +210,12 @@ pub(super) enum Kind {
     Serial,
     Hardware,
     Identifier,
+    Key,
 }
 
 impl Kind {
     /// The word before the number.
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Kind::Host => "host",
             Kind::User => "user",
@@ -211,7 +223,7 @@ impl Kind {
             Kind::Domain => "domain",
             Kind::Text => "text",
             Kind::Serial => "serial",
-            Kind::Hardware | Kind::Identifier => "",
+            Kind::Hardware | Kind::Identifier | Kind::Key => "",
         }
     }
 }
@@ -228,7 +240,7 @@ pub(super) struct Names {
     lengths: HashMap<String, Vec<usize>>,
     /// Parts of host and domain names that give the customer away.
     telling: BTreeSet<String>,
-    next: HashMap<&'static str, usize>,
+    next: HashMap<Kind, usize>,
 }
 
 impl Names {
@@ -246,19 +258,19 @@ impl Names {
     }
 
     /// The number of something, by what it is and its value.
-    pub(super) fn number(&mut self, kind: Kind, value: &str, word: &'static str) -> String {
-        if let Some(known) = self.given.get(&(kind, value.to_lowercase())) {
+    pub(super) fn number(&mut self, kind: Kind, value: &str) -> String {
+        let value = value.to_lowercase();
+        if let Some(known) = self.given.get(&(kind, value.clone())) {
             return known.clone();
         }
-        let next = self.next.entry(word).or_default();
+        let next = self.next.entry(kind).or_default();
         *next += 1;
-        while self.taken.contains(&(word, *next)) {
+        while self.taken.contains(&(kind.word(), *next)) {
             *next += 1;
         }
-        let number = *next;
-        let out = number.to_string();
-        self.given.insert((kind, value.to_lowercase()), out.clone());
-        out
+        let number = next.to_string();
+        self.given.insert((kind, value), number.clone());
+        number
     }
 
     /// Whether the text holds this word with this number already.
@@ -270,10 +282,12 @@ impl Names {
     pub(super) fn declare(&mut self, kind: Kind, name: &str, vocabulary: &Vocabulary) {
         let name = name.trim();
         let lower = name.to_ascii_lowercase();
-        if self.declared.contains_key(&lower) || name.is_empty() || is_placeholder(name) || vocabulary.is_plain(name) {
+        // A host name is one even where it is made of everyday words.
+        let plain = if kind == Kind::Host { vocabulary.is_known(name) } else { vocabulary.is_plain(name) };
+        if self.declared.contains_key(&lower) || name.is_empty() || is_placeholder(name) || is_given(&lower) || plain {
             return;
         }
-        let number = self.number(kind, &lower, kind.word());
+        let number = self.number(kind, &lower);
         let mut signs = vocabulary.signs_in(name);
         signs.push(kind.word());
         let word = format!("{}-{number}", signs.join("-"));
@@ -292,7 +306,11 @@ impl Names {
         let begins = |word: &str, other: &String| word.chars().zip(other.chars()).take_while(|(a, b)| a == b).count() >= TELLING;
         let words = name.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
         let tells = |w: &String| {
-            w.chars().count() >= TELLING && !w.bytes().all(|b| b.is_ascii_digit()) && !last.contains(w) && !known.iter().any(|k| begins(w, k)) && !vocabulary.is_plain(w)
+            w.chars().count() >= TELLING
+                && !w.bytes().all(|b| b.is_ascii_digit())
+                && !last.contains(w)
+                && !known.iter().any(|k| begins(w, k))
+                && !vocabulary.is_plain(w)
         };
         self.telling.extend(words.filter(tells));
     }
@@ -325,6 +343,12 @@ impl Names {
         };
         self.lengths.get(&start)?.iter().find_map(|length| fits(*length))
     }
+}
+
+/// Whether a name stands for another one already.
+fn is_given(lower: &str) -> bool {
+    let number = lower.rsplit_once('-').map(|(before, number)| (before.rsplit('-').next().unwrap_or_default(), number));
+    number.is_some_and(|(word, n)| ["host", "user", "name"].contains(&word) && !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Signs that names are made of.

@@ -71,8 +71,8 @@ fn range(span: Span) -> Range<usize> {
 }
 
 /// Adds the places of one export.
-pub(super) fn collect<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabulary: &Vocabulary, places: &mut Places<'t>) {
-    secrets(grammar, tree, devices, vocabulary, places);
+pub(super) fn collect<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], places: &mut Places<'t>) {
+    secrets(grammar, tree, devices, places);
     for (_, span) in dialect::places(grammar, &grammar.free_texts, tree) {
         places.add_text(range(span));
     }
@@ -86,6 +86,15 @@ pub(super) fn collect<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Devi
     for span in &tree.comments {
         comment(grammar, tree.text(), range(*span), places);
     }
+    for node in tree.statements() {
+        named(node, places);
+        let line = tree.text().get(node.span().end as usize..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let blanks = line.len() - line.trim_start().len();
+        if blanks > 0 && line.trim_start().starts_with('#') {
+            let start = node.span().end as usize + blanks;
+            comment(grammar, tree.text(), start..start + line.trim().len(), places);
+        }
+    }
     for (node, span) in dialect::places(grammar, &grammar.chosen_names, tree) {
         places.add(range(span), What::Name);
         for again in node.other_places() {
@@ -94,7 +103,7 @@ pub(super) fn collect<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Devi
     }
 }
 
-fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], vocabulary: &Vocabulary, places: &mut Places<'t>) {
+fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], places: &mut Places<'t>) {
     let all: Vec<&Secret> = devices.iter().flat_map(|d| d.secrets.iter()).collect();
     let mut found: Vec<(Node<'t>, usize, Span)> = dialect::places(grammar, &grammar.secrets, tree)
         .into_iter()
@@ -154,7 +163,8 @@ fn in_address(word: &str) -> Option<(Range<usize>, Range<usize>)> {
 
 /// Where the secret begins in a word that sets a variable (`PP1=user:seed`).
 fn behind_variable(word: &str) -> usize {
-    let variable = word.find('=').filter(|at| *at > 0 && word.bytes().take(*at).all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'));
+    let variable =
+        word.find('=').filter(|at| *at > 0 && word.bytes().take(*at).all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'));
     let Some(equals) = variable else { return 0 };
     word.get(equals..).and_then(|rest| rest.find(':')).map_or(equals + 1, |colon| equals + colon + 1)
 }
@@ -185,6 +195,14 @@ fn behind_keyword<'t>(node: Node<'t>, selects: bool, places: &mut Places<'t>) {
     places.add_text(if rest { first.start as usize..last.end as usize } else { range(first) });
 }
 
+/// A name behind a keyword that means a name in every product.
+fn named<'t>(node: Node<'t>, places: &mut Places<'t>) {
+    let keys = &lists().names;
+    if let Some(at) = (0..node.len().saturating_sub(1)).take(KEYWORDS).find(|ix| keys.contains(&node.word_or_empty(*ix).to_lowercase())) {
+        places.add(range(node.word_span(at + 1)), What::Name);
+    }
+}
+
 /// Text below a keyword, where every word is a statement.
 fn below_keyword<'t>(node: Node<'t>, places: &mut Places<'t>) {
     let word = node.word_or_empty(0);
@@ -207,11 +225,13 @@ fn comment(grammar: &Grammar, text: &str, place: Range<usize>, places: &mut Plac
     let names = |word: &String| lower.contains(&word.to_lowercase());
     let release = || whole.as_bytes().windows(3).any(|w| matches!(w, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit()));
     let product = whole.len() <= HEADER && names(&identity.product) | names(&identity.vendor) && release();
-    if product || lists().comments.headers.iter().any(|h| whole.contains(h.as_str())) {
-        return;
-    }
     let signs = |c: char| c.is_ascii_punctuation() || c.is_whitespace();
     let body = whole.trim_start_matches(signs);
+    let words = &lists().comments;
+    let begins = |word: &String| body.strip_prefix(word.as_str()).is_some_and(|rest| word.len() > 3 || rest.trim().is_empty());
+    if product || words.begins.iter().any(begins) || words.holds.iter().any(|h| whole.contains(h.as_str())) {
+        return;
+    }
     let start = place.start + (whole.len() - body.len());
     let end = start + body.trim_end_matches(signs).len();
     places.add_text(start..end);
@@ -231,8 +251,8 @@ pub(super) fn tell_owner(grammar: &Grammar, tree: &Tree<'_>, devices: &[Device],
         let below = node.children().map(|c| c.word_or_empty(0));
         let behind = key.map_or(0, |k| k + 1)..node.len();
         match key {
-            Some(_) if behind.is_empty() => below.for_each(|w| names.tell(w, &known, vocabulary)),
-            Some(_) => behind.for_each(|ix| names.tell(node.word_or_empty(ix), &known, vocabulary)),
+            Some(_) if behind.is_empty() => below.filter(|w| w.contains('.')).for_each(|w| names.tell(w, &known, vocabulary)),
+            Some(_) => behind.map(|ix| node.word_or_empty(ix)).filter(|w| w.contains('.')).for_each(|w| names.tell(w, &known, vocabulary)),
             None => {}
         }
     }

@@ -92,7 +92,7 @@ impl Scan<'_, '_> {
         if value.is_empty() || digits <= DIGITS && self.vocabulary.telling_parts(value).next().is_none() {
             return None;
         }
-        let number = self.names.number(Kind::Text, value, "text");
+        let number = self.names.number(Kind::Text, value);
         let mut words: Vec<&str> = self.vocabulary.signs_in(value);
         let word = format!("text-{number}");
         words.push(&word);
@@ -101,7 +101,8 @@ impl Scan<'_, '_> {
 
     /// Whether a name is told by its look, so that it is replaced in the same way everywhere.
     fn is_told(&self, name: &str) -> bool {
-        let mail = name.split_once('@').is_some_and(|(n, d)| !n.is_empty() && !d.is_empty() && name.chars().all(|c| in_word(c) || c == '@'));
+        let mail =
+            name.split_once('@').is_some_and(|(n, d)| !n.is_empty() && !d.is_empty() && name.chars().all(|c| in_word(c) || c == '@'));
         mail || look::is_domain(name) || look::address(name, 0).is_some_and(|(_, length, _)| length == name.len())
     }
 
@@ -112,9 +113,12 @@ impl Scan<'_, '_> {
             let rest = self.slice(at..range.end);
             let Some(c) = rest.chars().next() else { return };
             let starts = !before.is_some_and(in_word);
-            let line_starts = before.is_none_or(|b| b == '\n');
             let step = match starts && !c.is_whitespace() {
-                true => self.dump(at, &range, line_starts).or_else(|| self.known(at, &range)).or_else(|| self.looks(at, &range)),
+                true => self
+                    .block(at, &range)
+                    .or_else(|| self.dump(at, &range))
+                    .or_else(|| self.known(at, &range))
+                    .or_else(|| self.looks(at, &range)),
                 false => None,
             };
             let step = step.unwrap_or_else(|| {
@@ -147,13 +151,24 @@ impl Scan<'_, '_> {
         Some(length)
     }
 
+    /// Encoded data between its first and its last line, which stay.
+    fn block(&mut self, at: usize, range: &Range<usize>) -> Option<usize> {
+        let rest = self.text.get(at..range.end).filter(|r| r.starts_with("-----BEGIN "))?;
+        let head = rest.find('\n')? + 1;
+        let body = rest.get(head..head + rest.get(head..)?.find("-----END")?)?;
+        self.count("keys", body);
+        self.out.push_str(rest.get(..head)?);
+        self.out.extend(body.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '+' | '/') { '0' } else { c }));
+        Some(head + body.len())
+    }
+
     /// A line of nothing but groups of hexadecimal digits: a certificate as some boxes print it.
-    fn dump(&mut self, at: usize, range: &Range<usize>, _line_starts: bool) -> Option<usize> {
+    fn dump(&mut self, at: usize, range: &Range<usize>) -> Option<usize> {
         let line = self.text.get(at..range.end)?.lines().next()?;
         let begins = self.text.get(..at)?.rsplit('\n').next().is_some_and(|b| b.trim().is_empty());
         let mut groups = line.split_whitespace();
         let count = line.split_whitespace().take(GROUPS).count();
-        let hex = |g: &str| g.len() <= 8 && g.len() % 2 == 0 && g.bytes().all(|b| b.is_ascii_hexdigit());
+        let hex = |g: &str| g.len() <= 8 && g.len().is_multiple_of(2) && g.bytes().all(|b| b.is_ascii_hexdigit());
         if !begins || count < GROUPS || !groups.clone().take(GROUPS).all(|g| g.len() == 8) || !groups.all(hex) {
             return None;
         }
@@ -189,14 +204,14 @@ impl Scan<'_, '_> {
             return self.mail(word, name, domain);
         }
         if look::is_uuid(word) && word.bytes().any(|b| b != b'0' && b != b'-') {
-            let number: usize = self.names.number(Kind::Identifier, word, "").parse().ok()?;
+            let number: usize = self.names.number(Kind::Identifier, word).parse().ok()?;
             self.out.push_str(&format!("00000000-0000-0000-0000-{number:012}"));
             self.count("identifiers", word);
             return Some(word.len());
         }
         if let Some(kind) = self.header(word, before) {
-            let number = self.names.number(kind, word, if kind == Kind::Serial { "serial" } else { "user" });
-            self.out.push_str(&format!("{}-{number}", if kind == Kind::Serial { "serial" } else { "user" }));
+            let number = self.names.number(kind, word);
+            self.out.push_str(&format!("{}-{number}", kind.word()));
             self.count(if kind == Kind::Serial { "identifiers" } else { "names" }, word);
             return Some(word.len());
         }
@@ -223,7 +238,7 @@ impl Scan<'_, '_> {
         let lists = &lists().comments;
         let line = before.trim_end_matches([' ', '\t', ':', '=']).to_lowercase();
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        let serial = word.len() >= 6 && digits >= 3 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let serial = word.len() >= 6 && digits >= 2 && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if serial && !word.starts_with("serial-") && lists.serials.iter().any(|s| line.ends_with(s.trim_end_matches([' ', ':', '=']))) {
             return Some(Kind::Serial);
         }
@@ -233,13 +248,14 @@ impl Scan<'_, '_> {
     }
 
     fn mail(&mut self, word: &str, name: &str, domain: &str) -> Option<usize> {
-        if look::is_known_domain(domain) || self.vocabulary.is_word(word) {
+        let box_word = !domain.contains('.') && self.vocabulary.is_plain(domain) && self.names.of(name).is_none();
+        if box_word || look::is_known_domain(domain) || self.vocabulary.is_word(word) {
             self.out.push_str(word);
             return Some(word.len());
         }
         let person = self.names.of(name).or_else(|| {
             let plain = self.vocabulary.is_plain(name);
-            (!plain).then(|| format!("user-{}", self.names.number(Kind::User, name, "user")))
+            (!plain).then(|| format!("user-{}", self.names.number(Kind::User, name)))
         });
         self.out.push_str(person.as_deref().unwrap_or(name));
         self.out.push('@');
@@ -260,7 +276,7 @@ impl Scan<'_, '_> {
             self.out.push_str(word);
             return Some(word.len());
         }
-        let number = self.names.number(Kind::Domain, word.trim_end_matches('.'), "domain");
+        let number = self.names.number(Kind::Domain, word.trim_end_matches('.'));
         self.out.push_str(&format!("domain-{number}.example"));
         if word.ends_with('.') {
             self.out.push('.');
@@ -270,13 +286,15 @@ impl Scan<'_, '_> {
     }
 
     fn hardware(&mut self, word: &str) -> Option<usize> {
-        if look::is_shared_hardware(word) {
+        // A client identifier begins with the kind of hardware.
+        let address = if word.len() > 17 { word.get(3..).unwrap_or(word) } else { word };
+        if look::is_shared_hardware(address) {
             self.out.push_str(word);
             return Some(word.len());
         }
         let digits: String = word.chars().filter(char::is_ascii_hexdigit).collect();
-        let number: u64 = self.names.number(Kind::Hardware, &digits, "").parse().ok()?;
-        let given = format!("0200{number:08x}");
+        let number: u64 = self.names.number(Kind::Hardware, &digits).parse().ok()?;
+        let given = format!("{}0200{number:08x}", if digits.len() > 12 { "01" } else { "" });
         let mut given = given.chars();
         let replaced: String = word.chars().map(|c| if c.is_ascii_hexdigit() { given.next().unwrap_or('0') } else { c }).collect();
         self.out.push_str(&replaced);
@@ -288,7 +306,7 @@ impl Scan<'_, '_> {
     fn encoded(&mut self, word: &str) -> Option<usize> {
         let head = if word.starts_with("AAAA") { 20 } else { 0 };
         let padding = word.len() - word.trim_end_matches('=').len();
-        let number = self.names.number(Kind::Identifier, word, "");
+        let number = self.names.number(Kind::Key, word);
         let zeros = (word.len() - head - padding).saturating_sub(number.len() + 1);
         self.out.push_str(word.get(..head).unwrap_or_default());
         self.out.push_str(&"0".repeat(zeros));
@@ -308,7 +326,10 @@ impl Scan<'_, '_> {
         let offset = word.as_ptr() as usize - line_rest.as_ptr() as usize;
         while at < word.len() {
             let digit = bytes.get(at).is_some_and(u8::is_ascii_digit);
-            let inside = at > 0 && bytes.get(at - 1).is_some_and(|b| b.is_ascii_digit() || *b == b'.' && at > 1 && bytes.get(at - 2).is_some_and(u8::is_ascii_digit));
+            let inside = at > 0
+                && bytes
+                    .get(at - 1)
+                    .is_some_and(|b| b.is_ascii_digit() || *b == b'.' && at > 1 && bytes.get(at - 2).is_some_and(u8::is_ascii_digit));
             let here = (digit && !inside && !look::speaks_of_version(before)).then(|| look::ipv4(line_rest, offset + at)).flatten();
             match here {
                 Some((address, length, stars)) => {

@@ -61,7 +61,7 @@ impl Secrets {
         } else if value.contains('\n') {
             self.encoded += 1;
             lines(value, self.encoded)
-        } else if !place.masked && value.starts_with("$9$") && value.matches('$').count() == 2 {
+        } else if !place.masked && place.before != "9" && value.starts_with("$9$") && value.matches('$').count() == 2 {
             obfuscated(&self.next_clear(names))
         } else if told || marked || value.starts_with('$') || value.starts_with('{') || is_encoded(value) {
             self.encoded += 1;
@@ -100,17 +100,61 @@ pub(super) fn is_placeholder(value: &str) -> bool {
 
 /// Words that grammars hide with the value since they cannot tell them from it.
 pub(super) fn is_about_form(value: &str) -> bool {
-    const WORDS: [&str; 38] = [
-        "enc", "encrypted", "text", "clear", "plain", "hex", "hexadecimal", "ascii", "ascii-text", "string", "hash", "cipher", "secret", "level",
-        "encryption", "char", "128", "192", "256", "15", "version", "1", "2c", "3", "v1", "v2c", "v3", "auth", "noauth", "priv", "sha", "md5", "aes",
-        "des", "3des", "address", "pbkdf2", "bit=2048",
+    const WORDS: [&str; 47] = [
+        "enc",
+        "encrypted",
+        "text",
+        "clear",
+        "plain",
+        "hex",
+        "hexadecimal",
+        "ascii",
+        "ascii-text",
+        "string",
+        "hash",
+        "cipher",
+        "secret",
+        "level",
+        "encryption",
+        "char",
+        "128",
+        "192",
+        "256",
+        "15",
+        "version",
+        "1",
+        "2c",
+        "3",
+        "v1",
+        "v2c",
+        "v3",
+        "auth",
+        "noauth",
+        "priv",
+        "sha",
+        "md5",
+        "aes",
+        "des",
+        "3des",
+        "address",
+        "pbkdf2",
+        "bit=2048",
+        "vrf",
+        "informs",
+        "traps",
+        "udp-port",
+        "config",
+        "bgp",
+        "snmp",
+        "syslog",
+        "tty",
     ];
     value.len() == 1 && value.bytes().all(|b| b.is_ascii_digit()) || WORDS.contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Whether a word alone says how a value would be stored that is not there, or how all are.
 pub(super) fn is_about_storage(before: &str, value: &str) -> bool {
-    matches!(value, "encrypted" | "pbkdf2" | "ENC") || before == "encryption" && is_about_form(value)
+    matches!(value, "encrypted" | "pbkdf2" | "ENC" | "encryption") || before == "encryption" && is_about_form(value)
 }
 
 fn is_encoded(value: &str) -> bool {
