@@ -32,8 +32,8 @@ fn redacted(name: &str, bytes: &[u8]) -> Result<Redacted, String> {
 /// Rules whose answer rests on the very value that is replaced; `docs/redact.md` names the same.
 const STRENGTH: [&str; 5] = [
     // A factory password is known by its value.
-    "PWD001", // Whether a password can be guessed, is long enough, or is a pre-shared key that can be guessed.
-    "PWD002", "PWD003", "PWD008", // How a hash is computed is kept; whether it is one of a guessable word is not.
+    "PWD001", // Whether a password or a pre-shared key can be guessed or is too short.
+    "PWD002", "PWD003", "PWD008", // Whether a hash is one of a guessable word.
     "PWD005",
 ];
 

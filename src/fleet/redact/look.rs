@@ -106,7 +106,7 @@ pub(super) fn is_encoded(word: &str) -> bool {
         && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
         && word.bytes().any(|b| b.is_ascii_digit())
         && (word.bytes().any(|b| b.is_ascii_lowercase()) && word.bytes().any(|b| b.is_ascii_uppercase())
-            || word.bytes().all(|b| b.is_ascii_hexdigit()))
+            || word.trim_end_matches('=').bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Whether the words before a place say that a number with dots is a version and no address.

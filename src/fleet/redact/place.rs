@@ -137,7 +137,7 @@ fn secrets<'t>(grammar: &Grammar, tree: &'t Tree<'t>, devices: &[Device], places
                 places.add(all.start + password.start..all.start + password.end, What::Secret(place));
                 continue;
             }
-            let from = if at + 1 == node.len() && *at == 1 { behind_variable(word) } else { 0 };
+            let from = if at + 1 == node.len() && place.before == "set" { behind_variable(word) } else { 0 };
             places.add(all.start + from..all.end, What::Secret(place));
             for again in node.other_places() {
                 places.add(unquoted(tree.text(), range(again)), What::Secret(place));

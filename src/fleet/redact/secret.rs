@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 
 /// A word that is long enough, and of letters of encodings only, is taken for encoded text.
 const ENCODED: usize = 24;
+/// The name of a scheme in braces is no longer than this.
+const SCHEME: usize = 12;
 /// Hashes that are told by their first letters have this many of them.
 const LETTERS: usize = 3;
 
@@ -63,7 +65,7 @@ impl Secrets {
             lines(value, self.encoded)
         } else if !place.masked && place.before != "9" && value.starts_with("$9$") && value.matches('$').count() == 2 {
             obfuscated(&self.next_clear(names))
-        } else if told || marked || value.starts_with('$') || value.starts_with('{') || is_encoded(value) {
+        } else if told || marked || value.starts_with('$') || scheme(value).is_some() || is_encoded(value) {
             self.encoded += 1;
             encoded(value, self.encoded, told)
         } else {
@@ -167,16 +169,30 @@ fn filler(length: usize, number: usize) -> String {
     format!("{}{number}0", "0".repeat(length.saturating_sub(number.len() + 1)))
 }
 
+/// The name of a method in braces before a hash, and the hash.
+fn scheme(value: &str) -> Option<(&str, &str)> {
+    let (name, rest) = value.strip_prefix('{')?.split_once('}')?;
+    let fits = name.len() <= SCHEME && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
+    (fits && !rest.is_empty()).then_some((name, rest))
+}
+
+/// Names of methods between dollar signs: numbers and the like, and some that are words.
+fn is_method(part: &str) -> bool {
+    part.len() <= 2
+        || ["sha1", "sha256", "sha512", "apr1", "md5", "argon2i", "argon2id", "scrypt", "pbkdf2", "pbkdf2-sha256", "pbkdf2-sha512"]
+            .contains(&part)
+}
+
 /// Encoded text of the same form: what tells the method stays, and so does the length of the rest.
 fn encoded(value: &str, number: usize, told: bool) -> String {
     let padding = value.len() - value.trim_end_matches('=').len();
     let body = value.get(..value.len() - padding).unwrap_or_default();
-    let (head, body) = match body.strip_prefix('{').and_then(|b| b.split_once('}')) {
-        Some((scheme, rest)) => (format!("{{{scheme}}}"), rest),
-        None if told && body.is_char_boundary(LETTERS) && body.len() > ENCODED => {
+    let (head, body) = match scheme(body) {
+        Some((name, rest)) => (format!("{{{name}}}"), rest),
+        _ if told && body.len() > ENCODED && ["AK1", "SH2", "PB2"].iter().any(|h| body.starts_with(h)) => {
             (body.get(..LETTERS).unwrap_or_default().to_owned(), body.get(LETTERS..).unwrap_or_default())
         }
-        None => (String::new(), body),
+        _ => (String::new(), body),
     };
     let mut out = head;
     let mut parts = body.split('$').peekable();
@@ -184,7 +200,11 @@ fn encoded(value: &str, number: usize, told: bool) -> String {
     let mut place = 0;
     while let Some(part) = parts.next() {
         // `$2y$10$...`, `$5$rounds=5000$...`: the method and its numbers.
-        let about = methods && (place <= 1 || part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit()) || part.starts_with("rounds="));
+        let about = methods
+            && (place == 0
+                || place == 1 && is_method(part)
+                || part.len() <= 6 && part.bytes().all(|b| b.is_ascii_digit())
+                || part.starts_with("rounds="));
         let about = about && parts.peek().is_some();
         if about || part.is_empty() {
             out.push_str(part);
@@ -262,6 +282,12 @@ mod tests {
     fn what_is_masked_stays() {
         let masked = ["", "********", "<removed>", "xxxx", "[REDACTED]", "secret-4"];
         assert_eq!(of(&masked), masked);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_method_is_replaced() {
+        let out = of(&["{himitsu}", "{HIMITSU}", "$himitsu$himitsu", "himitsu$himitsu"]);
+        assert!(!out.iter().any(|o| o.to_lowercase().contains("himitsu")), "{out:?}");
     }
 
     #[test]
