@@ -126,7 +126,17 @@ fn public(text: &str) -> BTreeSet<Ipv4Addr> {
         let value = u32::from(*a);
         let mask = value.leading_ones() + value.trailing_zeros() >= 32 || value.leading_zeros() + value.trailing_ones() >= 32;
         let special = a.is_documentation()
-            || matches!(a.octets(), [192, 0, 0, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [8, 8, ..] | [1, 1, 1, 1] | [1, 0, 0, 1]);
+            || matches!(
+                a.octets(),
+                [192, 0, 0, _]
+                    | [192, 88, 99, _]
+                    | [198, 18 | 19, ..]
+                    | [8, 8, ..]
+                    | [208, 67, ..]
+                    | [9, 9, 9, 9]
+                    | [1, 1, 1, 1]
+                    | [1, 0, 0, 1]
+            );
         special || mask || !sekisho::ir::interface::is_public((*a).into())
     };
     addresses.filter(|a| !kept(a)).collect()

@@ -14,6 +14,10 @@ use std::ops::Range;
 
 /// Digits in a text from which on it may be a telephone or customer number.
 const DIGITS: usize = 6;
+/// Bytes of a line before a word that are looked at, which bounds the work on long lines.
+const BEFORE: usize = 160;
+/// Encoded data between its first and its last line is no longer than this.
+const BLOCK: usize = 64 << 10;
 /// Groups of hexadecimal digits that make a line a dump.
 const GROUPS: usize = 4;
 
@@ -154,6 +158,7 @@ impl Scan<'_, '_> {
     /// Encoded data between its first and its last line, which stay.
     fn block(&mut self, at: usize, range: &Range<usize>) -> Option<usize> {
         let rest = self.text.get(at..range.end).filter(|r| r.starts_with("-----BEGIN "))?;
+        let rest = rest.get(..rest.floor_char_boundary(BLOCK))?;
         let head = rest.find('\n')? + 1;
         let body = rest.get(head..head + rest.get(head..)?.find("-----END")?)?;
         self.count("keys", body);
@@ -164,12 +169,14 @@ impl Scan<'_, '_> {
 
     /// A line of nothing but groups of hexadecimal digits: a certificate as some boxes print it.
     fn dump(&mut self, at: usize, range: &Range<usize>) -> Option<usize> {
+        if !line_before(self.text, at).trim().is_empty() {
+            return None;
+        }
         let line = self.text.get(at..range.end)?.lines().next()?;
-        let begins = self.text.get(..at)?.rsplit('\n').next().is_some_and(|b| b.trim().is_empty());
         let mut groups = line.split_whitespace();
         let count = line.split_whitespace().take(GROUPS).count();
         let hex = |g: &str| g.len() <= 8 && g.len().is_multiple_of(2) && g.bytes().all(|b| b.is_ascii_hexdigit());
-        if !begins || count < GROUPS || !groups.clone().take(GROUPS).all(|g| g.len() == 8) || !groups.all(hex) {
+        if count < GROUPS || !groups.clone().take(GROUPS).all(|g| g.len() == 8) || !groups.all(hex) {
             return None;
         }
         self.count("keys", line);
@@ -180,7 +187,7 @@ impl Scan<'_, '_> {
     fn looks(&mut self, at: usize, range: &Range<usize>) -> Option<usize> {
         let text = self.text;
         let rest = text.get(at..range.end)?;
-        let before = text.get(..at)?.rsplit('\n').next().unwrap_or_default();
+        let before = line_before(self.text, at);
         if let Some(length) = look::hardware(rest, 0) {
             return self.hardware(rest.get(..length)?);
         }
@@ -369,6 +376,12 @@ impl Scan<'_, '_> {
             _ => self.out.push_str(&given),
         }
     }
+}
+
+/// What stands before a place on its line, as far as it matters.
+fn line_before(text: &str, at: usize) -> &str {
+    let from = text.floor_char_boundary(at.saturating_sub(BEFORE));
+    text.get(from..at).unwrap_or_default().rsplit('\n').next().unwrap_or_default()
 }
 
 /// A value without the line breaks that a backslash hides.
