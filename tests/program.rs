@@ -239,3 +239,21 @@ fn data_of_ones_own_takes_the_place_of_the_built_in_and_its_mistakes_are_shown_i
     assert!(list("2026-11-20").contains("as of 2026-11-10 (10 days before"), "{}", list("2026-11-20"));
     assert!(list("2027-06-01").contains("more than 90"));
 }
+
+#[test]
+fn redact_writes_a_new_file_and_never_its_input() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (input, output) = (folder.path().join("a.txt"), folder.path().join("b.txt"));
+    std::fs::copy(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus/incidents/clinic-router-yamaha.txt"), &input).expect("copy");
+    let before = std::fs::read(&input).expect("input");
+    let run = |to: &PathBuf| out(sekisho().arg("redact").arg(&input).arg("--output").arg(to));
+    let (status, printed, said) = run(&output);
+    assert!(status == 0 && printed.is_empty() && said.contains("secrets 5"), "{said}");
+    let after = std::fs::read_to_string(&output).expect("output");
+    assert!(after.contains("secret-1") && !after.contains("clinic2023"));
+    assert_eq!(run(&output).0, 2, "it is there already");
+    assert_eq!(run(&input).0, 2, "the input is never written to");
+    assert_eq!(std::fs::read(&input).expect("input"), before);
+    let (status, printed, said) = out(sekisho().args(["redact", "-"]).write_stdin("password hunter2\n"));
+    assert!(status == 3 && printed.is_empty() && !said.contains("hunter2"), "{said}");
+}

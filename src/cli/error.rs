@@ -50,6 +50,8 @@ pub enum Error {
     },
     /// A file that is there already.
     Exists(String),
+    /// An output that is the input.
+    SameFile(String),
     /// A rule file with mistakes; the whole diagnostic.
     RuleFile(String),
     /// Not a configuration of a known product.
@@ -93,6 +95,7 @@ impl Error {
             Error::Write { path, why } => fill("cli.error.cannot_write", &[path, why]),
             Error::Config { place, why } => fill("cli.error.config", &[place, why]),
             Error::Exists(path) => fill("cli.error.exists", &[path]),
+            Error::SameFile(path) => fill("cli.redact.same_file", &[path]),
             Error::RuleFile(diagnostic) => diagnostic.clone(),
             Error::NotAConfiguration(why) => why.clone(),
             Error::Random(why) => fill("cli.error.random", &[why]),

@@ -11,6 +11,7 @@ mod explain;
 mod init;
 mod list;
 mod reach;
+mod redact;
 
 use crate::finding::Lang;
 use crate::fleet::config::Config;
@@ -33,7 +34,7 @@ const OLD: i32 = 90;
 const LARGEST_DATA: u64 = 16 << 20;
 
 /// Names of the commands; anything else in the first place is a path for `check`.
-const COMMANDS: [&str; 10] = ["check", "reach", "diff", "explain", "list", "dump", "init", "completions", "man", "help"];
+const COMMANDS: [&str; 11] = ["check", "reach", "diff", "explain", "list", "dump", "redact", "init", "completions", "man", "help"];
 
 /// Runs the program with these arguments (the program's name first) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -64,6 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(("explain", m)) => explain::run(m, lang),
         Some(("list", m)) => list::run(m, lang),
         Some(("dump", m)) => dump::run(m, lang),
+        Some(("redact", m)) => redact::run(m, lang),
         Some(("init", m)) => init::run(m, lang),
         Some(("completions", m)) => completions(m, lang),
         Some(("man", _)) => man(lang),
@@ -140,6 +142,7 @@ pub fn command(lang: Lang) -> Command {
         .value_parser(clap::value_parser!(std::path::PathBuf))
         .value_hint(ValueHint::FilePath)
         .help(t("cli.arg.config"));
+    let redact_config = config.clone();
     let form = Arg::new("format")
         .long("format")
         .value_name("FORM")
@@ -271,10 +274,36 @@ pub fn command(lang: Lang) -> Command {
                         .value_hint(ValueHint::FilePath)
                         .help(t("cli.arg.file")),
                 )
-                .arg(dialect)
+                .arg(dialect.clone())
                 .arg(as_of)
                 .arg(data)
                 .arg(hash_budget)
+                .arg(lang_arg.clone()),
+        )
+        .subcommand(
+            Command::new("redact")
+                .about(t("cli.about.redact"))
+                .after_help(t("cli.after_help_redact"))
+                .arg(
+                    Arg::new("path")
+                        .value_name("FILE")
+                        .required(true)
+                        .value_parser(clap::value_parser!(std::path::PathBuf))
+                        .value_hint(ValueHint::FilePath)
+                        .help(t("cli.arg.file")),
+                )
+                .arg(
+                    Arg::new("output")
+                        .long("output")
+                        .short('o')
+                        .value_name("FILE")
+                        .value_parser(clap::value_parser!(std::path::PathBuf))
+                        .value_hint(ValueHint::FilePath)
+                        .help(t("cli.arg.redacted")),
+                )
+                .arg(Arg::new("force").long("force").action(ArgAction::SetTrue).help(t("cli.arg.force")))
+                .arg(dialect)
+                .arg(redact_config)
                 .arg(lang_arg.clone()),
         )
         .subcommand(

@@ -55,6 +55,9 @@ pub struct GrammarFile {
     /// Services the product defines itself, by name; each as `tcp/80`, `udp/5000-5010`, `icmp`, `ip/50`, `tcp/1812 udp/1812`.
     #[serde(default)]
     pub services: BTreeMap<String, String>,
+    /// What `redact` replaces beside secrets and addresses.
+    #[serde(default)]
+    pub redact: RedactTable,
     /// How actions are carried out.
     #[serde(default, rename = "action")]
     pub actions: Vec<ActionRow>,
@@ -109,6 +112,21 @@ pub enum SyntaxTable {
     Statements(statements::Parameters),
     /// Elements in elements.
     Xml(xml::Parameters),
+}
+
+/// `[redact]`: where people write what tells whose box it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedactTable {
+    /// Positions of names that people choose, as patterns with `{}` or `{...}`.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Positions of free text, as patterns with `{}` or `{...}`.
+    #[serde(default)]
+    pub texts: Vec<String>,
+    /// Names that the product gives; `abc*` a beginning.
+    #[serde(default)]
+    pub keep: Vec<String>,
 }
 
 /// `[detect]`.
@@ -192,6 +210,10 @@ pub struct Grammar {
     /// What is irrelevant.
     pub irrelevant: PatternSet,
     defaults: HashMap<String, Vec<(DefaultOrigin, VersionRange)>, Quick>,
+    /// Positions of names that people choose.
+    pub chosen_names: PatternSet,
+    /// Positions of free text.
+    pub free_texts: PatternSet,
 }
 
 /// What is wrong with a grammar file. Only developers see it.
@@ -248,6 +270,8 @@ impl Grammar {
         Ok(Grammar {
             secrets: PatternSet::new(levels(&file.secrets).iter().map(String::as_str), fold),
             irrelevant: PatternSet::new(levels(&file.irrelevant).iter().map(String::as_str), fold),
+            chosen_names: PatternSet::new(levels(&file.redact.names).iter().map(String::as_str), fold),
+            free_texts: PatternSet::new(levels(&file.redact.texts).iter().map(String::as_str), fold),
             defaults,
             file,
         })

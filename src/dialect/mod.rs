@@ -216,6 +216,13 @@ fn could_hold(grammar: &Grammar, node: Node<'_>) -> Vec<&'static str> {
     Vec::new()
 }
 
+/// Places that a table of the grammar names, such as [`Grammar::chosen_names`]; each with its statement.
+pub fn places<'a>(grammar: &Grammar, table: &crate::syntax::pattern::PatternSet, tree: &'a Tree<'a>) -> Vec<(Node<'a>, Span)> {
+    let mut places = Vec::new();
+    table.apply(tree.root(), &|n| is_wrapper(grammar, n), &mut |node, hide| places.extend(hide.iter().map(|s| (node, *s))));
+    places
+}
+
 /// Places of all secrets of an export, by the grammar's table. Masking rests on this alone, never on what the dialect read.
 pub fn secret_spans(grammar: &Grammar, tree: &Tree<'_>) -> Vec<Span> {
     let mut spans = Vec::new();

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod discover;
 pub mod reach;
 mod read;
+pub mod redact;
 pub mod run;
 mod story;
 pub mod suppress;

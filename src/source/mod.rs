@@ -28,6 +28,7 @@ pub use decode::{Decoded, Encoding, decode, looks_binary};
 pub use excerpt::{Excerpt, Masked, visible};
 pub use line_index::{LineIndex, Position};
 pub use noise::{Cleaned, clean};
+pub use occurrence::occurrences;
 pub use span::{FileId, Span};
 pub use wrap::{SOFT_NEWLINE, soften_wraps};
 

@@ -10,6 +10,18 @@ const SHORTEST_SEARCHED: usize = 8;
 /// Long values are searched in pieces of this many bytes, which bounds the work per byte of text.
 const PIECE: usize = 64;
 
+/// Every place where the value of a secret stands, the secrets themselves among them, as far as it is long enough to be told
+/// from an everyday word; of a very long one pieces. Rising, and on the bounds of characters.
+pub fn occurrences(text: &str, secrets: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    find_words(text.as_bytes(), &search_words(text, secrets), |range| {
+        if text.is_char_boundary(range.start) && text.is_char_boundary(range.end) {
+            found.push(range);
+        }
+    });
+    found
+}
+
 /// The words to look for elsewhere: each line of each secret, and a wrapped secret in one piece.
 pub(super) fn search_words(text: &str, hidden: &[Range<usize>]) -> HashSet<Vec<u8>> {
     let mut words = HashSet::new();
