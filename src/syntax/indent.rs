@@ -3,7 +3,7 @@
 //! A line belongs to the nearest line before it that is indented less. Blocks of foreign text (banners up to a delimiter,
 //! certificates up to a closing word) become one word of the statement that heads them, so that nothing in them is taken for
 //! a command. Where a paste lost all indentation, a table of section heads and their members takes its place.
-//! Parsing never fails, looks at every byte a bounded number of times, and nests no deeper than [`DEPTH`].
+//! Parsing never fails, looks at every byte a bounded number of times, and nests no deeper than `DEPTH`.
 
 use super::lex::indent_words;
 use super::tree::{NodeId, Tree, Word};
