@@ -42,7 +42,11 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
             print_bytes(redacted.text.as_bytes())?;
         }
     }
-    eprintln!("{}\n{}", summary(&path, &redacted, lang), texts().get(lang, "cli.redact.caution"));
+    eprintln!("{}", summary(&path, &redacted, lang));
+    if redacted.left > 0 {
+        eprintln!("{}", texts().fill(lang, "cli.redact.left", &[&redacted.left.to_string()]));
+    }
+    eprintln!("{}", texts().get(lang, "cli.redact.caution"));
     Ok(0)
 }
 

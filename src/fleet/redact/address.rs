@@ -46,6 +46,15 @@ impl Addresses {
         Addresses { v4: map_v4(&v4), v6: map_v6(&v6) }
     }
 
+    /// How many of these addresses tell something about a customer and stay all the same, so that prefixes and order are kept.
+    pub(super) fn left(&self, found: &BTreeSet<IpAddr>) -> usize {
+        let telling = |a: &&IpAddr| match a {
+            IpAddr::V4(a) => !stays_v4(u32::from(*a)),
+            IpAddr::V6(a) => !stays_v6(u128::from(*a)),
+        };
+        found.iter().filter(telling).filter(|a| self.of(**a).is_none_or(|to| to == **a)).count()
+    }
+
     /// What stands for an address; `None` where it stays.
     pub(super) fn of(&self, address: IpAddr) -> Option<IpAddr> {
         match address {
@@ -243,8 +252,10 @@ mod tests {
     }
 
     #[test]
-    fn beside_wide_networks_first_numbers_stay() {
+    fn beside_wide_networks_first_numbers_stay_and_are_counted() {
         let out = of(&["64.0.0.0", "64.0.0.9", "66.5.77.14"]);
+        let all: BTreeSet<IpAddr> = ["64.0.0.0", "64.0.0.9", "66.5.77.14", "10.0.0.1"].map(|t| t.parse().unwrap()).into();
+        assert_eq!(Addresses::new(&all).left(&all), 2);
         assert_eq!(out.get(..2), Some(&["64.0.0.0".to_owned(), "64.0.0.9".to_owned()][..]));
         assert!(out[2].starts_with("66.") && out[2] != "66.5.77.14");
     }

@@ -35,6 +35,8 @@ pub struct Redacted {
     pub text: String,
     /// How many different things of each kind were replaced, in the order of [`KINDS`].
     pub counts: [usize; 7],
+    /// How many public addresses are as they were, because others beside them leave no room.
+    pub left: usize,
 }
 
 /// Replaces what tells whose box an export is of.
@@ -102,9 +104,10 @@ fn whole(input: &Input<'_>, options: &Options<'_>) -> Result<Redacted, String> {
     };
     // The first walk meets every address and domain; the second knows them all.
     let (_, met, _) = walk(&Addresses::default(), &mut names, &mut secrets);
-    let (out, _, counts) = walk(&Addresses::new(&met), &mut names, &mut secrets);
+    let addresses = Addresses::new(&met);
+    let (out, _, counts) = walk(&addresses, &mut names, &mut secrets);
     let counts = KINDS.map(|k| counts.get(k).map_or(0, BTreeSet::len));
-    Ok(Redacted { text: with_returns(source.text(), &out), counts })
+    Ok(Redacted { text: with_returns(source.text(), &out), counts, left: addresses.left(&met) })
 }
 
 /// The one text of an input.

@@ -364,7 +364,9 @@ impl Scan<'_, '_> {
             self.out.push_str(written);
             return;
         };
-        self.count("addresses", &address.to_string());
+        if given != address {
+            self.count("addresses", &address.to_string());
+        }
         let given = given.to_string();
         let numbers: Vec<&str> = given.split('.').collect();
         match stars {
