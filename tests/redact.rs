@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Numbers, corpus, judge_bytes, mutated, real, root};
+use rayon::prelude::*;
 use sekisho::analysis::Stated;
 use sekisho::finding::{Lang, OutcomeKind, Report};
 use sekisho::fleet::redact::{Redacted, redact};
@@ -88,7 +89,7 @@ fn compare(path: &Path) -> Result<usize, String> {
 }
 
 fn compare_all(paths: &[PathBuf]) {
-    let results: Vec<Result<usize, String>> = paths.iter().map(|p| compare(p)).collect();
+    let results: Vec<Result<usize, String>> = paths.par_iter().map(|p| compare(p)).collect();
     let wrong: Vec<&String> = results.iter().filter_map(|r| r.as_ref().err()).collect();
     let (files, findings) = (results.iter().filter(|r| !matches!(r, Ok(0))).count(), results.iter().flatten().sum::<usize>());
     println!("{files} files, {findings} findings and open questions compared");
@@ -155,12 +156,13 @@ fn nothing_that_is_secret_or_public_survives() {
             }
         }
         let before = public(&String::from_utf8_lossy(&bytes));
-        // Beside networks of eight bits and less, first numbers stay, and so does what is next to them.
-        let wide = before.iter().any(|a| u32::from(*a).trailing_zeros() >= 24 || u32::from(*a).trailing_ones() >= 24);
-        let left: Vec<&Ipv4Addr> =
-            before.iter().filter(|a| out.text.split(|c: char| !c.is_ascii_digit() && c != '.').any(|w| w == a.to_string())).collect();
+        let words: BTreeSet<&str> = out.text.split(|c: char| !c.is_ascii_digit() && c != '.').collect();
+        let left: Vec<&Ipv4Addr> = before.iter().filter(|a| words.contains(a.to_string().as_str())).collect();
         addresses += before.len();
-        assert!(wide || left.is_empty(), "{name}: {left:?}");
+        // What stays for the sake of the networks around it is told to the user.
+        // A version of a package may look like an address.
+        assert!(left.len() <= out.left + usize::from(!name.starts_with("corpus")), "{name}: {} told, {left:?}", out.left);
+        assert!(out.left == 0 || !name.starts_with("corpus"), "{name}: {left:?}");
     }
     println!("{replaced} files, {addresses} public addresses");
     assert!(replaced > 100);
