@@ -118,7 +118,7 @@ fn unknown(interface: &Interface) -> Side {
 
 fn judge(cx: &Context<'_>, interface: &Interface) -> Side {
     let stated = |side, code: &'static str| {
-        let origin = Origin::Stated(Arc::from(interface.name.as_str()));
+        let origin = Origin::Stated(Arc::from(format!("sekisho.toml: {}", interface.name)));
         Side {
             side: Fact::known(side, origin),
             outside: "none",

@@ -1,6 +1,7 @@
 //! Model and version of a box whose export does not tell them: what a person states in `sekisho.toml`, and what the box printed about
 //! itself, captured in the same text or in another file of the same folder.
 //!
+//! Each sign is a line that nothing but such a box prints: a `version:` of any other file in the folder must not be taken for it.
 //! The export comes first: what is told beside it only fills in, and never contradicts. What could belong to two boxes belongs to none.
 
 use crate::analysis::{Settings, Stated};
@@ -129,10 +130,16 @@ pub fn complete(devices: &mut [Device], dialect: usize, settings: &Settings, bes
         if let (None, Some(model)) = (&device.identity.model, model) {
             device.identity.model = Some(model.clone());
         }
-        if device.identity.version.as_ref().is_some_and(|v| v.precision == Precision::Exact) {
-            continue;
+        // Which of several lines of software the box runs, only the export's own version line tells.
+        let several = dialect::grammar(dialect).is_some_and(|g| g.names("lifecycle_keys").len() > 1);
+        match &device.identity.version {
+            Some(own) if own.precision == Precision::Exact => continue,
+            None if several => continue,
+            _ => {}
         }
-        let by_person = || Some((version(os_version.as_deref()?, None, false)?, Some(format!("os_version = {}", os_version.as_deref()?))));
+        let by_person = || {
+            Some((version(os_version.as_deref()?, None, false)?, Some(format!("sekisho.toml: os_version = {}", os_version.as_deref()?))))
+        };
         let in_text = || {
             let (text, whole) = beside.text?;
             let found = printed(dialect::grammar(dialect)?, text)?;
@@ -192,7 +199,6 @@ mod tests {
         assert_eq!(found("cisco-ios", xe).as_deref(), Some("17.09.04a"));
         assert_eq!(found("fortios", "Version: FortiGate-60E v7.0.9,build0444,221121 (GA.M)\n").as_deref(), Some("7.0.9"));
         assert_eq!(found("junos-srx", "Model: srx340\nJunos: 20.2R3.9\n").as_deref(), Some("20.2R3.9"));
-        assert_eq!(found("mikrotik", "                  version: 6.49.10 (long-term)\n").as_deref(), Some("6.49.10"));
         assert_eq!(found("junos-srx", "Junos: unknown\n"), None);
     }
 
