@@ -251,6 +251,14 @@ fn redact_writes_a_new_file_and_never_its_input() {
     assert!(status == 0 && printed.is_empty() && said.contains("secrets 5"), "{said}");
     let after = std::fs::read_to_string(&output).expect("output");
     assert!(after.contains("secret-1") && !after.contains("clinic2023"));
+    assert!(!said.contains("not understood"), "{said}");
+    let strange = format!("{}frobnicate key 4711\n", String::from_utf8_lossy(&before));
+    let (status, _, warned) = out(sekisho().args(["redact", "-", "--lang", "en"]).write_stdin(strange.clone()));
+    let line = strange.lines().count();
+    assert!(
+        status == 0 && warned.contains(&format!("not understood. Look there first for a password or a name that is left: {line}")),
+        "{warned}"
+    );
     assert_eq!(run(&output).0, 2, "it is there already");
     assert_eq!(run(&input).0, 2, "the input is never written to");
     assert_eq!(std::fs::read(&input).expect("input"), before);

@@ -12,6 +12,9 @@ use crate::texts::texts;
 use clap::ArgMatches;
 use std::path::{Path, PathBuf};
 
+/// Lines that are not understood, as many as are told.
+const LINES: usize = 10;
+
 /// Runs the command; gives the exit status.
 pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     let path = matches.get_one::<PathBuf>("path").cloned().unwrap_or_default();
@@ -45,6 +48,11 @@ pub fn run(matches: &ArgMatches, lang: Lang) -> Result<u8, Error> {
     eprintln!("{}", summary(&path, &redacted, lang));
     if redacted.left > 0 {
         eprintln!("{}", texts().fill(lang, "cli.redact.left", &[&redacted.left.to_string()]));
+    }
+    if !redacted.unread.is_empty() {
+        let some: Vec<String> = redacted.unread.iter().take(LINES).map(usize::to_string).collect();
+        let more = if redacted.unread.len() > LINES { ", …" } else { "" };
+        eprintln!("{}", texts().fill(lang, "cli.redact.unread", &[&format!("{}{more}", some.join(", "))]));
     }
     eprintln!("{}", texts().get(lang, "cli.redact.caution"));
     Ok(0)

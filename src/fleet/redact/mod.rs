@@ -37,6 +37,8 @@ pub struct Redacted {
     pub counts: [usize; 7],
     /// How many public addresses are as they were, because others beside them leave no room.
     pub left: usize,
+    /// Lines, from 1, at which something begins that the dialect does not know: a secret in it is known by its look alone.
+    pub unread: Vec<usize>,
 }
 
 /// Replaces what tells whose box an export is of.
@@ -107,7 +109,9 @@ fn whole(input: &Input<'_>, options: &Options<'_>) -> Result<Redacted, String> {
     let addresses = Addresses::new(&met);
     let (out, _, counts) = walk(&addresses, &mut names, &mut secrets);
     let counts = KINDS.map(|k| counts.get(k).map_or(0, BTreeSet::len));
-    Ok(Redacted { text: with_returns(source.text(), &out), counts, left: addresses.left(&met) })
+    let regions = parts.iter().filter_map(|p| p.2.first()).flat_map(|d| &d.coverage.unrecognised);
+    let unread = regions.map(|r| source.position(r.span.start).line).collect();
+    Ok(Redacted { text: with_returns(source.text(), &out), counts, left: addresses.left(&met), unread })
 }
 
 /// The one text of an input.
