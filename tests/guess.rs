@@ -2,26 +2,16 @@
 
 mod common;
 
-use common::{AS_OF, root};
+use common::root;
 use sekisho::analysis::{HASH_BUDGET, Stated};
 use sekisho::finding::{Lang, OutcomeKind, Report};
 use sekisho::fleet::run::{self, Input, Options};
 use sekisho::report::{Form, TextStyle, write};
-use std::sync::Arc;
 
 fn judge(text: &str, budget: u64, lang: Lang) -> Report {
     let inputs = [Input { name: "fw.conf".to_owned(), named: true, read: Box::new(move || Ok(text.as_bytes().to_vec())) }];
-    let options = Options {
-        lang,
-        as_of: AS_OF.to_owned(),
-        dialect: None,
-        rules: sekisho::rule::builtin(),
-        data: sekisho::rule::vulnerability::Knowledge::builtin(),
-        run_key: Arc::new([7; 32]),
-        hash_budget: budget,
-        excerpts: true,
-        stated: &|_| (Stated { names: vec!["KoroHospital".to_owned()], ..Stated::default() }, None),
-    };
+    let stated = |_: &str| (Stated { names: vec!["KoroHospital".to_owned()], ..Stated::default() }, None);
+    let options = Options { hash_budget: budget, stated: &stated, ..common::options(lang) };
     let mut report = run::check(&inputs, &options);
     run::count(&mut report);
     report

@@ -14,17 +14,7 @@ fn judge_with(files: &[(&str, String)], key: u8, lang: Lang) -> Report {
         .iter()
         .map(|(name, text)| Input { name: (*name).to_owned(), named: true, read: Box::new(move || Ok(text.clone().into_bytes())) })
         .collect();
-    let options = Options {
-        lang,
-        as_of: AS_OF.to_owned(),
-        dialect: None,
-        rules: sekisho::rule::builtin(),
-        data: sekisho::rule::vulnerability::Knowledge::builtin(),
-        run_key: Arc::new([key; 32]),
-        hash_budget: 0,
-        excerpts: true,
-        stated: &|_| (Stated::default(), None),
-    };
+    let options = Options { run_key: Arc::new([key; 32]), ..common::options(lang) };
     let mut report = run::check(&inputs, &options);
     run::count(&mut report);
     report

@@ -54,17 +54,8 @@ pub fn judge_bytes(name: &str, bytes: &[u8], lang: Lang) -> Report {
 /// Judges bytes on a date, as a dialect where one is named.
 pub fn judge_as(name: &str, bytes: &[u8], lang: Lang, as_of: &str, dialect: Option<&str>) -> Report {
     let inputs = [Input { name: name.to_owned(), named: true, read: Box::new(move || Ok(bytes.to_vec())) }];
-    let options = Options {
-        lang,
-        as_of: as_of.to_owned(),
-        dialect: dialect.map(str::to_owned),
-        rules: sekisho::rule::builtin(),
-        data: sekisho::rule::vulnerability::Knowledge::builtin(),
-        run_key: Arc::new([7; 32]),
-        hash_budget: sekisho::analysis::HASH_BUDGET,
-        excerpts: true,
-        stated: &|_| (Stated::default(), None),
-    };
+    let (as_of, dialect) = (as_of.to_owned(), dialect.map(str::to_owned));
+    let options = Options { as_of, dialect, hash_budget: sekisho::analysis::HASH_BUDGET, ..options(lang) };
     let mut report = run::check(&inputs, &options);
     run::count(&mut report);
     report
@@ -87,7 +78,7 @@ pub fn judge_together(files: &[(&str, &str)], stated: &Stated) -> Report {
 }
 
 /// The options of every test.
-fn options(lang: Lang) -> Options<'static> {
+pub fn options(lang: Lang) -> Options<'static> {
     Options {
         lang,
         as_of: AS_OF.to_owned(),

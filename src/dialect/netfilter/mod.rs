@@ -12,6 +12,8 @@ pub mod names;
 mod nat;
 mod numbers;
 mod reference;
+#[cfg(test)]
+pub mod testing;
 mod via;
 
 pub use filter::{broadcast, multicast};
@@ -21,6 +23,7 @@ use crate::ir::Device;
 use crate::ir::device::{Completeness, ExportForm, Identity};
 use crate::ir::fact::{Fact, Why, WhyCode};
 use crate::ir::filter::{AddrExpr, Family, Verdict};
+use crate::ir::schema::TOPICS;
 use crate::source::Span;
 use condition::{Condition, Services};
 use std::collections::{BTreeMap, HashMap};
@@ -232,27 +235,13 @@ struct Lowering<'a> {
     other_marks: Vec<Option<u32>>,
 }
 
-/// Topics that rule sets say nothing about.
-const SILENT: &[&str] = &[
-    "listeners",
-    "tunnels",
-    "remote_access",
-    "accounts",
-    "login_policy",
-    "secrets",
-    "auth_servers",
-    "logging",
-    "time",
-    "snmp",
-    "firmware",
-    "crypto",
-    "services",
-    "management_channels",
-];
+/// Topics that rule sets say something about; whatever else may be there, they do not show it.
+const SAID: [&str; 5] = ["interfaces", "local_filter", "forward_filter", "nat", "objects"];
 
 /// Turns a rule set into a device.
 pub fn lower(rules: &Ruleset, input: &Input<'_>) -> Device {
-    let mut gaps: BTreeMap<&'static str, Why> = SILENT.iter().map(|t| (*t, Why::at(WhyCode::NotExported, *t, vec![rules.head]))).collect();
+    let silent = TOPICS.iter().filter(|t| !SAID.contains(*t));
+    let mut gaps: BTreeMap<&'static str, Why> = silent.map(|t| (*t, Why::at(WhyCode::NotExported, *t, vec![rules.head]))).collect();
     let form = rules.form;
     if form == ExportForm::Excerpt {
         for topic in ["local_filter", "forward_filter", "nat", "interfaces"] {

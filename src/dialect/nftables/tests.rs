@@ -1,16 +1,13 @@
 //! Lowering of small rule sets: values, and the lines they rest on.
 
 use super::*;
-use crate::dialect::{self, grammar::Grammar};
+use crate::dialect::netfilter::testing::{self, all, svc};
 use crate::ir::fact::Origin;
-use crate::ir::filter::{AddrExpr, Filter, Guard, Hook as At, IfMatch, Rule, Stage, SvcExpr, SvcTerm};
+use crate::ir::filter::{AddrExpr, Filter, Guard, Hook as At, IfMatch, Rule, Stage};
 use crate::ir::interface::SidePointer;
-use crate::source::FileId;
 
 fn device(text: &str) -> Device {
-    let grammar = Grammar::load(IMPLEMENTATION.grammar_text()).expect("grammar");
-    let tree = dialect::parse(&grammar, FileId(0), text, 0..text.len());
-    dialect::read(&IMPLEMENTATION, &Input { tree: &tree, grammar: &grammar, range: 0..text.len() }).remove(0)
+    testing::device(&IMPLEMENTATION, text)
 }
 
 /// A table of both families with these rules in its input chain.
@@ -25,36 +22,6 @@ fn filter<'d>(device: &'d Device, name: &str) -> &'d Filter {
 fn rows(text: &str) -> Vec<Rule> {
     let d = device(&input(text));
     d.filters.iter().find(|f| f.name == "f input").expect("input").rules.clone()
-}
-
-/// A service in words: `tcp 22,80-90`, `58 type 128`, `any`, `nothing`.
-fn svc(rule: &Rule) -> String {
-    let port = |(a, b): &(u16, u16)| if a == b { a.to_string() } else { format!("{a}-{b}") };
-    let term = |t: &SvcTerm| {
-        let protocol = t.protocol.map_or("any".to_owned(), |p| match p {
-            6 => "tcp".to_owned(),
-            17 => "udp".to_owned(),
-            other => other.to_string(),
-        });
-        match (&t.icmp, &t.dst_ports[..]) {
-            (Some((kind, _)), _) => format!("{protocol} type {kind}"),
-            (None, []) => protocol,
-            (None, ports) => format!("{protocol} {}", ports.iter().map(port).collect::<Vec<_>>().join(",")),
-        }
-    };
-    match rule.svc.get() {
-        Some(SvcExpr::Any) => "any".to_owned(),
-        Some(SvcExpr::Nothing) => "nothing".to_owned(),
-        Some(SvcExpr::Term(t)) => term(t),
-        Some(SvcExpr::Union(list)) => {
-            list.iter().map(|e| if let SvcExpr::Term(t) = e { term(t) } else { format!("{e:?}") }).collect::<Vec<_>>().join(" | ")
-        }
-        other => format!("{other:?}"),
-    }
-}
-
-fn all(rules: &[Rule]) -> Vec<String> {
-    rules.iter().map(svc).collect()
 }
 
 fn matching(rules: &[Rule]) -> Vec<bool> {
