@@ -2,8 +2,7 @@
 
 mod common;
 
-use common::{AS_OF, root};
-use sekisho::analysis::Stated;
+use common::root;
 use sekisho::finding::{Finding, Lang, OutcomeKind, Report};
 use sekisho::fleet::run::{self, Input, Options};
 use sekisho::report::{Form, TextStyle, write};
