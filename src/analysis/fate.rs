@@ -3,7 +3,7 @@
 //!
 //! The packet opens a connection. Where something on its way cannot be told, its fate is unknown; nothing is guessed.
 
-use super::exposure::Engine;
+use super::engine::Engine;
 use super::resolve;
 use crate::ir::filter::{AddrExpr, Stage, Verdict};
 use crate::ir::interface::InterfaceIx;

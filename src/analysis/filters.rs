@@ -1,6 +1,6 @@
 //! Rows of traffic filters: how wide they are, from where to where, whether they log, and whether anything reaches them.
 
-use super::exposure::Engine;
+use super::engine::Engine;
 use super::forward::takes_all;
 use super::resolve::CompiledRow;
 use super::{Context, Sheet, known_word};

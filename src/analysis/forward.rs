@@ -1,7 +1,8 @@
 //! Ways through the box to inside hosts: translations, and permits without translation where the inside can be addressed from
 //! that outside (public or IPv6 addresses inside, or a closed or partner network outside).
 
-use super::exposure::{self, Engine, class_between};
+use super::engine::Engine;
+use super::exposure::{self, class_between};
 use super::flow::Flow;
 use super::{Context, Sheet, known_word};
 use super::{resolve, translate};

@@ -1,7 +1,7 @@
 //! What comes out of a VPN: which inside networks packets from a tunnel or from users' addresses reach.
 
 use super::between;
-use super::exposure::Engine;
+use super::engine::Engine;
 use super::flow::{Cell, Flow};
 use crate::ir::fact::{Fact, Origin, Why, WhyCode};
 use crate::ir::filter::AddrExpr;

@@ -1,7 +1,7 @@
 //! Who a listener's own limits let in: source lists, and the union over what its administrators may come from.
 
 use super::between;
-use super::exposure::Engine;
+use super::engine::Engine;
 use super::flow::CELLS;
 use super::resolve::Resolver;
 use crate::ir::account::AccountKind;

@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod difference;
+pub mod engine;
 pub mod exposure;
 pub mod fate;
 pub mod filters;
@@ -187,12 +188,12 @@ pub fn analyse(devices: &[Device], settings: &Settings) -> Vec<FactSheet> {
     let sides: Vec<Vec<trust::Side>> =
         (0..devices.len()).map(|ix| trust::sides(&Context { devices, ix, stated, settings, sides: &[] })).collect();
     let contexts: Vec<Context<'_>> = sides.iter().enumerate().map(|(ix, sides)| Context { devices, ix, stated, settings, sides }).collect();
-    let engines: Vec<exposure::Engine<'_>> = contexts.iter().map(exposure::Engine::new).collect();
-    let exposures: Vec<Vec<Exposure>> = engines.iter().map(exposure::Engine::exposures).collect();
+    let engines: Vec<engine::Engine<'_>> = contexts.iter().map(engine::Engine::new).collect();
+    let exposures: Vec<Vec<Exposure>> = engines.iter().map(engine::Engine::exposures).collect();
     contexts.iter().zip(&engines).map(|(cx, engine)| sheet(cx, engine, &exposures)).collect()
 }
 
-fn sheet(cx: &Context<'_>, engine: &exposure::Engine<'_>, exposures: &[Vec<Exposure>]) -> FactSheet {
+fn sheet(cx: &Context<'_>, engine: &engine::Engine<'_>, exposures: &[Vec<Exposure>]) -> FactSheet {
     let device = cx.device();
     let below = |ix: &usize| *ix == cx.ix || cx.devices[*ix].parent == Some(cx.ix);
     let mut sheet = Sheet {

@@ -5,7 +5,8 @@
 //! way lets through stands between two bounds, split by membership in sets whose content the export does not hold. A packet
 //! is only shown as a witness if it was sent through the box by itself and came out.
 
-use super::exposure::{self, Door, Engine};
+use super::engine::Engine;
+use super::exposure::{self, Door};
 use super::flow::Flow;
 use super::limits::Admitted;
 use super::{Context, Settings, forward, resolve, text, translate, trust};

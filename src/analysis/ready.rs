@@ -1,8 +1,8 @@
 //! Filters as the evaluator takes them: the rows that concern one interface and one way of translation, with the filters they call, and
 //! questions that change such a filter: what one row lets through, and what leaves by the end. Nothing here follows the order of
-//! decisions; that is `exposure`. A filter is made ready once for each interface and translation.
+//! decisions; that is `engine`. A filter is made ready once for each interface and translation.
 
-use super::exposure::Engine;
+use super::engine::Engine;
 use super::resolve::{self, Bound};
 use crate::ir::filter::{FilterIx, IfMatch, Verdict};
 use crate::ir::interface::{InterfaceIx, SidePointer};

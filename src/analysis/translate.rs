@@ -4,7 +4,8 @@
 //! The published address may be one that the export hides or that the provider assigns. It is still one address, the same
 //! wherever it is named: surely through are only packets that get through whichever address it is.
 
-use super::exposure::{Door, Engine};
+use super::engine::Engine;
+use super::exposure::Door;
 use super::flow::{Cell, Flow, melt, narrowed};
 use super::resolve::{self, Bound};
 use super::trust;

@@ -1,6 +1,6 @@
 //! Who may stand outside an interface: the sources that an exposure and a way through the box are measured against.
 
-use super::exposure::Engine;
+use super::engine::Engine;
 use crate::ir::interface::{InterfaceIx, SidePointer};
 use crate::packet::{AddrSet, Intervals, class};
 

@@ -13,7 +13,7 @@ mod sets;
 use generate::RuleSet;
 use network::{Network, OWN, own_addresses, way};
 use packets::{Dice, Pool};
-use sekisho::analysis::exposure::Engine;
+use sekisho::analysis::engine::Engine;
 use sekisho::analysis::fate::Fate;
 use sekisho::analysis::{Context, Settings, Stated, trust};
 use sekisho::dialect::{self, Input};
